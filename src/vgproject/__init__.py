@@ -1,0 +1,1 @@
+"""vgPROJECT: the real-time server for autonomous software development."""

@@ -1,0 +1,147 @@
+"""Commands: what a client can ask for. One union, told apart by ``type``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
+from vgproject.schema.memory import MemoryKind
+from vgproject.schema.settings import ModelName, SessionSettings
+
+
+class Command(Wire):
+    """``id`` makes a command repeatable: sent again by the same client it has no second effect."""
+
+    type: str
+    id: Id | None = None
+    session_id: Id | None = None
+
+
+class Hello(Command):
+    type: Literal["hello"] = "hello"
+    token: str | None = None
+    client: ShortText | None = None
+
+
+class Ping(Command):
+    type: Literal["ping"] = "ping"
+
+
+class CreateSession(Command):
+    type: Literal["create_session"] = "create_session"
+    project: ShortText | None = Field(default=None, description="A directory of the server; default: its project.")
+    title: ShortText | None = None
+    settings: SessionSettings = SessionSettings()
+
+
+class Subscribe(Command):
+    type: Literal["subscribe"] = "subscribe"
+    after: int = Field(default=0, ge=0, description="The seq of the last event the client has.")
+    epoch: Id | None = None
+    deltas: Literal["all", "coalesced", "none"] = "all"
+
+
+class Unsubscribe(Command):
+    type: Literal["unsubscribe"] = "unsubscribe"
+
+
+class TaskCommand(Command):
+    """Without ``session_id``: a new session in the default project, to which the connection is subscribed."""
+
+    type: Literal["task"] = "task"
+    content: Text
+    research_only: bool = False
+    plan_only: bool = False
+    pipeline: ShortText | None = None
+    model: ModelName | None = None
+    settings: SessionSettings = SessionSettings()
+
+
+class Message(Command):
+    type: Literal["message"] = "message"
+    content: Text
+    delivery: Literal["steer", "queue"] = "steer"
+
+
+class Cancel(Command):
+    type: Literal["cancel"] = "cancel"
+    task_id: Id | None = None
+    reason: ShortText | None = None
+
+
+class Pause(Command):
+    type: Literal["pause"] = "pause"
+    task_id: Id | None = None
+
+
+class Resume(Command):
+    type: Literal["resume"] = "resume"
+    task_id: Id | None = None
+
+
+class Retry(Command):
+    type: Literal["retry"] = "retry"
+    task_id: Id | None = None
+    phase: Phase | None = None
+
+
+class ResolveApproval(Command):
+    type: Literal["resolve_approval"] = "resolve_approval"
+    approval_id: Id
+    decision: Literal["approve", "approve_for_session", "deny"]
+    arguments: JsonObject | None = None
+    reason: ShortText | None = None
+
+
+class ResolveRecovery(Command):
+    type: Literal["resolve_recovery"] = "resolve_recovery"
+    recovery_id: Id
+    decision: Literal["run_again", "skip", "mark_done"]
+
+
+class UpdateSettings(Command):
+    type: Literal["update_settings"] = "update_settings"
+    settings: SessionSettings
+
+
+class Remember(Command):
+    type: Literal["remember"] = "remember"
+    kind: MemoryKind = "key_fact"
+    content: Text
+
+
+class UpdateMemory(Command):
+    type: Literal["update_memory"] = "update_memory"
+    memory_id: Id
+    content: Text
+    version: int = Field(ge=1)
+
+
+class Forget(Command):
+    type: Literal["forget"] = "forget"
+    memory_id: Id
+    version: int | None = Field(default=None, ge=1)
+
+
+AnyCommand = Annotated[
+    Hello
+    | Ping
+    | CreateSession
+    | Subscribe
+    | Unsubscribe
+    | TaskCommand
+    | Message
+    | Cancel
+    | Pause
+    | Resume
+    | Retry
+    | ResolveApproval
+    | ResolveRecovery
+    | UpdateSettings
+    | Remember
+    | UpdateMemory
+    | Forget,
+    Field(discriminator="type"),
+]
+
+COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(AnyCommand)

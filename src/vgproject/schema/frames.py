@@ -1,0 +1,176 @@
+"""Frames: the envelope of events, the passing deltas, and the answers to commands."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from vgproject.schema.base import Actor, JsonObject, Phase, Wire
+from vgproject.schema.settings import SessionSettings
+
+PROTOCOL = "vgproject.v1"
+
+
+class EventFrame(Wire):
+    """An event as sent. ``data`` belongs to ``type``, by ``events.EVENT_TYPES``."""
+
+    type: str
+    session_id: str
+    seq: int = Field(ge=1)
+    epoch: str
+    time: str
+    task_id: str | None = None
+    phase: Phase | None = None
+    actor: Actor
+    data: JsonObject
+
+
+# Deltas: sent often, so they are built as plain dicts (`broker.base.Delta`) and only described here.
+
+
+class TextDelta(Wire):
+    """Also ``reasoning_delta``. ``offset``: how many characters of this message came before."""
+
+    type: Literal["text_delta", "reasoning_delta"]
+    session_id: str
+    message_id: str
+    offset: int
+    text: str
+
+
+class ToolArgumentsDelta(Wire):
+    type: Literal["tool_arguments_delta"]
+    session_id: str
+    message_id: str
+    tool_call_id: str
+    tool: str
+    offset: int
+    text: str
+
+
+class ToolOutputDelta(Wire):
+    type: Literal["tool_output_delta"]
+    session_id: str
+    tool_call_id: str
+    stream: Literal["stdout", "stderr", "merged"]
+    offset: int
+    text: str
+
+
+class Heartbeat(Wire):
+    type: Literal["heartbeat"] = "heartbeat"
+    session_id: str
+    head_seq: int
+
+
+class ServerDraining(Wire):
+    type: Literal["server_draining"] = "server_draining"
+    grace_ms: int
+
+
+# Answers
+
+
+class Ack(Wire):
+    type: Literal["ack"] = "ack"
+    id: str | None = None
+    data: JsonObject = Field(default_factory=dict)
+
+
+class ErrorAnswer(Wire):
+    type: Literal["error"] = "error"
+    id: str | None = None
+    data: "ErrorAnswerData"
+
+
+class ErrorAnswerData(Wire):
+    code: str
+    message: str
+    retry_after_ms: int | None = None
+    details: JsonObject = Field(default_factory=dict)
+
+
+class Pong(Wire):
+    type: Literal["pong"] = "pong"
+    id: str | None = None
+    time: str
+
+
+class Limits(Wire):
+    frame_bytes: int
+    commands_per_second: float
+    command_burst: int
+    connections_per_user: int
+
+
+class Welcome(Wire):
+    """The first frame of a connection. ``user`` and ``role`` are empty until it is authenticated."""
+
+    type: Literal["welcome"] = "welcome"
+    server_version: str
+    protocol: str = PROTOCOL
+    user: str | None
+    role: str | None
+    limits: Limits
+    sandbox: str
+
+
+class Subscribed(Wire):
+    type: Literal["subscribed"] = "subscribed"
+    id: str | None = None
+    session_id: str
+    recovered: bool
+    head_seq: int
+    epoch: str
+
+
+class TaskView(Wire):
+    task_id: str
+    session_id: str
+    status: Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
+    content: str
+    created_at: str
+    ended_at: str | None = None
+
+
+class SessionView(Wire):
+    """A session as lists, answers and snapshots show it."""
+
+    session_id: str
+    project: str
+    title: str
+    status: Literal["idle", "queued", "running", "needs_you", "paused"]
+    owner: str
+    settings: SessionSettings
+    head_seq: int
+    epoch: str
+    created_at: str
+    updated_at: str
+    tasks: list[TaskView] = Field(default_factory=list)
+
+
+class Snapshot(Wire):
+    """The state of a session, for a client whose cursor cannot be used; its events follow from the first."""
+
+    type: Literal["snapshot"] = "snapshot"
+    session: SessionView
+
+
+class EventPage(Wire):
+    events: list[EventFrame]
+    head_seq: int
+    epoch: str
+
+
+class Problem(Wire):
+    """RFC 9457, with a stable ``code``."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    details: JsonObject = Field(default_factory=dict)
+
+
+ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot)
+DELTAS = (TextDelta, ToolArgumentsDelta, ToolOutputDelta, Heartbeat, ServerDraining)

@@ -1,0 +1,16 @@
+"""Time: where "now" comes from, and how a time is written on the wire."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Returns the current time, aware and in UTC. Handed in, so that tests own the time."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def to_wire(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: ``2026-11-23T04:00:00.000Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
