@@ -1,0 +1,72 @@
+"""All that a phase's strategy may use."""
+
+from dataclasses import dataclass
+
+from vgproject.agents.approvals import ApprovalPolicy
+from vgproject.agents.base import Handover, PhaseSettings, Steps, TaskInput
+from vgproject.agents.control import TaskControl
+from vgproject.agents.meter import Meter
+from vgproject.agents.phase_clock import PhaseClock
+from vgproject.agents.reporter import Reporter
+from vgproject.broker.base import Broker
+from vgproject.event_log import EventLog
+from vgproject.llm.llm import Llm
+from vgproject.memory import MemorySaver
+from vgproject.repositories.unit_of_work import Database
+from vgproject.schema.base import Phase
+from vgproject.schema.events import TaskQueued
+from vgproject.schema.settings import SessionSettings
+from vgproject.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class AgentServices:
+    """What all tasks of the process share."""
+
+    database: Database
+    event_log: EventLog
+    broker: Broker
+    llm: Llm
+    sandboxed: bool
+
+
+@dataclass(frozen=True)
+class ProgressSpan:
+    """The part of the task's progress that is this phase's, in percent."""
+
+    start: float
+    end: float
+
+    def at(self, share: float) -> float:
+        return self.start + (self.end - self.start) * min(max(share, 0.0), 1.0)
+
+
+@dataclass
+class PhaseContext:
+    """One attempt at one phase. ``run`` begins the keys and names of all its steps and events."""
+
+    phase: Phase
+    run: str
+    task: TaskInput
+    request: TaskQueued
+    settings: SessionSettings
+    phase_settings: PhaseSettings
+    model: str
+    span: ProgressSpan
+    clock: PhaseClock
+    services: AgentServices
+    steps: Steps
+    control: TaskControl
+    reporter: Reporter
+    meter: Meter
+    handover: Handover
+    workspace: Workspace
+    memory: MemorySaver
+
+    def approval_policy(self, grants: frozenset[str]) -> ApprovalPolicy:
+        return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)
+
+    def current_settings(self) -> SessionSettings:
+        """The task's own settings, over the session's as they are now."""
+        updated = self.control.settings
+        return self.request.settings.over(updated.settings) if updated else self.settings

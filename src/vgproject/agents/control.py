@@ -1,0 +1,129 @@
+"""What people want of a running task: read from the session's log, so that a crash forgets nothing of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+from vgproject.agents.base import TaskInput
+from vgproject.event_log import EventLog, StoredEvent
+from vgproject.schema.base import EventData
+from vgproject.schema.events import (
+    ApprovalResolved,
+    RecoveryDecisionResolved,
+    SettingsUpdated,
+    TaskCancelRequested,
+    TaskPauseRequested,
+    TaskResumed,
+    UserMessage,
+)
+
+Resolution = TypeVar("Resolution", ApprovalResolved, RecoveryDecisionResolved)
+
+CONTROL_TYPES = frozenset(
+    data.type
+    for data in (
+        ApprovalResolved,
+        RecoveryDecisionResolved,
+        SettingsUpdated,
+        TaskCancelRequested,
+        TaskPauseRequested,
+        TaskResumed,
+        UserMessage,
+    )
+)
+
+
+class TaskControl:
+    """The wishes for one attempt at a task so far, and ways to wait for the next."""
+
+    def __init__(self, task: TaskInput) -> None:
+        self._task = task
+        self._changed = asyncio.Event()
+        self._seq = 0
+        self._pause_seq = 0
+        self._resume_seq = 0
+        self._resolutions: dict[str, EventData] = {}
+        self._messages: list[tuple[int, UserMessage]] = []
+        self._cancel: Callable[[], object] | None = None
+        self.cancel_requested: TaskCancelRequested | None = None
+        self.settings: SettingsUpdated | None = None
+
+    @property
+    def pause_requested(self) -> int | None:
+        """The seq of the wish to pause, while it holds."""
+        return self._pause_seq if self._pause_seq > self._resume_seq else None
+
+    def on_cancel(self, cancel: Callable[[], object]) -> None:
+        """Call ``cancel`` once somebody has cancelled the task, at once if it was so already."""
+        self._cancel = cancel
+        if self.cancel_requested:
+            cancel()
+
+    def messages_after(self, seq: int) -> list[tuple[int, UserMessage]]:
+        return [(at, message) for at, message in self._messages if at > seq]
+
+    async def wait_for(self, resolution_id: str, kind: type[Resolution]) -> Resolution:
+        while True:
+            if isinstance(found := self._resolutions.get(resolution_id), kind):
+                return found
+            await self._next_change()
+
+    async def wait_for_resume(self, *, after: int) -> None:
+        while self._resume_seq <= after:
+            await self._next_change()
+
+    async def _next_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def take(self, event: StoredEvent) -> None:
+        """Take up one event of the session's log; one of another task, or one taken before, changes nothing."""
+        if event.type not in CONTROL_TYPES or event.seq <= self._seq:
+            return
+        if event.frame().task_id not in (self._task.task_id, None):
+            return
+        self._seq = event.seq
+        self._take(event.seq, event.data())
+        self._changed.set()
+
+    def _take(self, seq: int, data: EventData) -> None:
+        match data:
+            case TaskCancelRequested():
+                self.cancel_requested = data
+                if self._cancel:
+                    self._cancel()
+            case TaskPauseRequested():
+                self._pause_seq = seq
+            case TaskResumed():
+                self._resume_seq = seq
+            case UserMessage(delivery="steer"):
+                self._messages.append((seq, data))
+            case ApprovalResolved():
+                self._resolutions[data.approval_id] = data
+            case RecoveryDecisionResolved():
+                self._resolutions[data.recovery_id] = data
+            case SettingsUpdated():
+                self.settings = data
+
+
+@asynccontextmanager
+async def open_control(event_log: EventLog, task: TaskInput, *, after: int) -> AsyncIterator[TaskControl]:
+    """The control of ``task``, up to date with the log from ``after`` on and following it until closed."""
+    control = TaskControl(task)
+    head = await event_log.head(task.session_id)
+    for event in await event_log.read_types(task.session_id, CONTROL_TYPES, after=after):
+        control.take(event)
+    follower = asyncio.create_task(_follow(event_log, control, task, head.seq), name=f"control {task.task_id}")
+    try:
+        yield control
+    finally:
+        follower.cancel()
+        with suppress(asyncio.CancelledError):
+            await follower
+
+
+async def _follow(event_log: EventLog, control: TaskControl, task: TaskInput, after: int) -> None:
+    async for events in event_log.follow(task.session_id, after=after):
+        for event in events:
+            control.take(event)

@@ -1,0 +1,129 @@
+"""The turns of a phase: the model speaks, its tools are run, until it submits the phase's result."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequestPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from vgproject.agents.bounds import Bounds
+from vgproject.agents.context import PhaseContext
+from vgproject.agents.model_turn import ModelTurns, Turn
+from vgproject.agents.tool_calls import Call, Outcome, ToolCalls
+from vgproject.errors import PhaseError
+from vgproject.schema.base import EventData
+from vgproject.schema.events import AgentMessage, Reasoning
+from vgproject.tools.base import ToolFailure
+from vgproject.tools.registry import TOOLS, definitions, parse_arguments
+
+Submission = TypeVar("Submission")
+
+MAX_TURNS_WITHOUT_CALL = 3
+
+
+@dataclass(frozen=True)
+class Job(Generic[Submission]):
+    """What an agent is asked to do, and how it says that it is done.
+
+    ``accept`` looks at what was submitted and returns what is wrong with it for the model to mend, or ``None``.
+    """
+
+    instructions: str
+    prompt: str
+    tools: list[str]
+    submit: str
+    output: type[Submission]
+    accept: Callable[[Submission], Awaitable[str | None]] | None = None
+    after_tool: Callable[[Call, Outcome], Awaitable[None]] | None = None
+
+
+class AgentLoop(Generic[Submission]):
+    def __init__(self, context: PhaseContext, job: Job[Submission]) -> None:
+        self._context = context
+        self._job = job
+        self._turns = ModelTurns(context, instructions=job.instructions, tools=definitions([*job.tools, job.submit]))
+        self._calls = ToolCalls(context, self._after_tool)
+        self._bounds = Bounds(context)
+        self._taken_seq = 0
+        self._silent_turns = 0
+
+    async def run(self) -> Submission:
+        """Take turns until a valid submission. Raises `PhaseError` where the model does not come to one."""
+        history: list[ModelMessage] = []
+        parts: list[ModelRequestPart] = [UserPromptPart(self._job.prompt)]
+        number = 0
+        while True:
+            await self._bounds.hold(number)
+            turn = await self._turns.take(number, history, parts, self._taken_seq)
+            self._taken_seq = turn.taken_seq
+            history += [turn.request, turn.response]
+            await self._say(turn, number)
+            submission, parts = await self._answer(turn)
+            if submission is not None:
+                return submission
+            number += 1
+
+    async def _say(self, turn: Turn, number: int) -> None:
+        context = self._context
+        said: list[tuple[EventData, str]] = []
+        if thinking := _thinking(turn):
+            said.append((Reasoning(message_id=turn.message_id, text=thinking), f"{turn.message_id}/reasoning"))
+        if text := turn.response.text:
+            said.append((AgentMessage(message_id=turn.message_id, text=text), f"{turn.message_id}/text"))
+        said.append((context.meter.count(context.phase, turn.model, turn.usage), f"{turn.message_id}/usage"))
+        await context.reporter.send_updates(said)
+        context.services.broker.end_message(context.task.session_id, turn.message_id)
+        share = 1 - 1 / (1 + (number + 1) / 8)
+        await context.reporter.send_progress(
+            context.span.at(0.9 * share), f"{context.phase.capitalize()}, turn {number + 1}", turn.message_id
+        )
+
+    async def _answer(self, turn: Turn) -> tuple[Submission | None, list[ModelRequestPart]]:
+        calls = turn.response.tool_calls
+        if not calls:
+            return None, [self._nudge()]
+        self._silent_turns = 0
+        answers = await self._calls.answer(turn, [call for call in calls if call.tool_name != self._job.submit])
+        submission: Submission | None = None
+        parts: list[ModelRequestPart] = list(answers)
+        for call in calls:
+            if call.tool_name == self._job.submit and submission is None:
+                submission, complaint = await self._submitted(call)
+                parts.append(ToolReturnPart(call.tool_name, complaint or "Accepted.", tool_call_id=call.tool_call_id))
+        return submission, parts
+
+    async def _submitted(self, call: ToolCallPart) -> tuple[Submission | None, str | None]:
+        try:
+            submission = parse_arguments(TOOLS[self._job.submit], call.args)
+        except ToolFailure as failure:
+            return None, failure.message
+        assert isinstance(submission, self._job.output)
+        complaint = await self._job.accept(submission) if self._job.accept else None
+        return (None, complaint) if complaint else (submission, None)
+
+    def _nudge(self) -> UserPromptPart:
+        self._silent_turns += 1
+        if self._silent_turns >= MAX_TURNS_WITHOUT_CALL:
+            raise PhaseError(
+                f"The model spoke {MAX_TURNS_WITHOUT_CALL} times in a row without calling a tool or {self._job.submit}.",
+                code="invalid_output",
+                retryable=True,
+            )
+        return UserPromptPart(f"Go on with your tools. When you are done, call `{self._job.submit}`.")
+
+    async def _after_tool(self, call: Call, outcome: Outcome) -> None:
+        if note := outcome.details.get("note"):
+            self._context.memory.note(note["kind"], note["content"])
+        if self._job.after_tool:
+            await self._job.after_tool(call, outcome)
+
+
+def _thinking(turn: Turn) -> str:
+    return "".join(part.content for part in turn.response.parts if isinstance(part, ThinkingPart))

@@ -1,0 +1,165 @@
+"""One model call as a durable step: what was steered goes in, tokens go out as deltas, the reply is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelRequestPart, ModelResponse, UserPromptPart
+from pydantic_ai.tools import ToolDefinition
+
+from vgproject.agents.approvals import grant_of
+from vgproject.agents.base import Json
+from vgproject.agents.context import PhaseContext
+from vgproject.llm.base import ModelCall
+from vgproject.llm.messages import dump_messages, dump_response, load_response
+from vgproject.models.tables import TurnRow
+from vgproject.schema.events import ApprovalRequested, ApprovalResolved, ModelFellBack, ModelRetried, Usage
+from vgproject.tools.registry import TOOLS
+from vgproject.utils.ids import derived_id
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A finished model call. ``taken_seq`` is the log's seq up to which people's messages were taken up."""
+
+    message_id: str
+    request: ModelRequest
+    response: ModelResponse
+    model: str
+    usage: Usage
+    taken_seq: int
+    to_approve: dict[str, str]
+    """Why a tool call needs approval, by its id."""
+
+
+class ModelTurns:
+    """The model calls of one phase, numbered from 0."""
+
+    def __init__(self, context: PhaseContext, *, instructions: str, tools: Sequence[ToolDefinition]) -> None:
+        self._context = context
+        self._instructions = instructions
+        self._tools = list(tools)
+
+    async def take(self, number: int, history: list[ModelMessage], parts: list[ModelRequestPart], after: int) -> Turn:
+        """Call the model with ``history``, then ``parts`` and what was steered since the log's seq ``after``."""
+        context = self._context
+        message_id = derived_id("msg", context.task.key, context.run, str(number))
+
+        async def call() -> Json:
+            return await self._call(number, message_id, history, parts, after)
+
+        recorded = await context.steps.run(f"model/{context.run}/{number}", call)
+        steered = [UserPromptPart(text) for text in recorded["steered"]]
+        return Turn(
+            message_id=message_id,
+            request=ModelRequest(parts=[*parts, *steered]),
+            response=load_response(recorded["response"]),
+            model=recorded["model"],
+            usage=Usage.model_validate(recorded["usage"]),
+            taken_seq=recorded["taken_seq"],
+            to_approve=recorded["to_approve"],
+        )
+
+    async def _call(
+        self, number: int, message_id: str, history: list[ModelMessage], parts: list[ModelRequestPart], after: int
+    ) -> Json:
+        context = self._context
+        messages = context.control.messages_after(after)
+        steered = [message.text for _, message in messages]
+        request = ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in steered)])
+        call = ModelCall(
+            model=context.current_settings().models.get(context.phase) or context.model,
+            phase=context.phase,
+            turn=number,
+            messages=[*history, request],
+            instructions=self._instructions,
+            tools=self._tools,
+        )
+        reply = await context.services.llm.request(call, Listener(context, message_id))
+        response = dump_response(reply.response)
+        async with context.services.database.unit_of_work() as work:
+            await work.turns.put(
+                TurnRow(
+                    session_id=context.task.session_id,
+                    task_id=context.task.task_id,
+                    phase=context.phase,
+                    run=f"{context.task.attempt}/{context.run}",
+                    turn=number,
+                    model=reply.model,
+                    request=dump_messages([request]),
+                    response=response,
+                )
+            )
+            await work.commit()
+        return {
+            "steered": steered,
+            "taken_seq": messages[-1][0] if messages else after,
+            "response": response,
+            "model": reply.model,
+            "usage": reply.usage.model_dump(),
+            "to_approve": await self._calls_to_approve(reply.response),
+        }
+
+    async def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
+        """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
+        policy = self._context.approval_policy(await self._grants())
+        reasons: dict[str, str] = {}
+        for call in response.tool_calls:
+            if (tool := TOOLS.get(call.tool_name)) is None:
+                continue
+            reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect)
+            if reason:
+                reasons[call.tool_call_id] = reason
+        return reasons
+
+    async def _grants(self) -> frozenset[str]:
+        events = await self._context.services.event_log.read_types(
+            self._context.task.session_id, {ApprovalRequested.type, ApprovalResolved.type}
+        )
+        asked: dict[str, ApprovalRequested] = {}
+        grants = set()
+        for data in (event.data() for event in events):
+            if isinstance(data, ApprovalRequested):
+                asked[data.approval_id] = data
+            elif isinstance(data, ApprovalResolved) and data.decision == "approve_for_session":
+                request = asked[data.approval_id]
+                grants.add(grant_of(request.tool, data.arguments or request.arguments))
+        return frozenset(grants)
+
+
+class Listener:
+    """Passes on what a model says while it says it."""
+
+    def __init__(self, context: PhaseContext, message_id: str) -> None:
+        self._context = context
+        self._message_id = message_id
+
+    def on_text(self, text: str, offset: int) -> None:
+        self._send({"type": "text_delta", "offset": offset, "text": text})
+
+    def on_reasoning(self, text: str, offset: int) -> None:
+        self._send({"type": "reasoning_delta", "offset": offset, "text": text})
+
+    def on_tool_arguments(self, tool_call_id: str, tool: str, text: str, offset: int) -> None:
+        self._send(
+            {
+                "type": "tool_arguments_delta",
+                "tool_call_id": tool_call_id,
+                "tool": tool,
+                "offset": offset,
+                "text": text,
+            }
+        )
+
+    def _send(self, delta: dict[str, object]) -> None:
+        session_id = self._context.task.session_id
+        delta.update(session_id=session_id, message_id=self._message_id)
+        self._context.services.broker.send_delta(session_id, delta)
+
+    async def on_retry(self, attempt: int, delay_ms: int, reason: str) -> None:
+        self._context.services.broker.end_message(self._context.task.session_id, self._message_id)
+        update = ModelRetried(message_id=self._message_id, attempt=attempt, delay_ms=delay_ms, reason=reason)
+        await self._context.reporter.send_update(update, f"{self._message_id}/retried/{attempt}")
+
+    async def on_fallback(self, from_model: str, to_model: str, reason: str) -> None:
+        update = ModelFellBack(from_model=from_model, to_model=to_model, reason=reason)
+        await self._context.reporter.send_update(update, f"{self._message_id}/fell_back/{to_model}")

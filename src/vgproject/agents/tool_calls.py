@@ -1,0 +1,249 @@
+"""The tool calls of a turn: asked for, approved, run once, answered.
+
+Calls that change something run one after the other in the order the model wrote them; calls that only read and
+stand side by side run together. Each has its step reserved before anything is waited for.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from pydantic import BaseModel, Field
+from pydantic_ai.messages import ToolCallPart, ToolReturnPart
+
+from vgproject.agents.base import Action, Json
+from vgproject.agents.context import PhaseContext
+from vgproject.agents.model_turn import Turn
+from vgproject.errors import VgprojectError
+from vgproject.schema.base import JsonObject
+from vgproject.schema.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    FileChange,
+    FileChanged,
+    RecoveryDecisionRequested,
+    RecoveryDecisionResolved,
+    ToolCompleted,
+    ToolFailed,
+    ToolRequested,
+    ToolStarted,
+)
+from vgproject.tools.base import Tool, ToolContext, ToolFailure
+from vgproject.tools.registry import TOOLS, parse_arguments
+from vgproject.utils.ids import derived_id
+
+
+class Outcome(BaseModel):
+    """How a tool call ended; recorded as the result of its step."""
+
+    ok: bool
+    text: str
+    code: str = ""
+    details: JsonObject = Field(default_factory=dict)
+    changes: list[FileChange] = Field(default_factory=list)
+    duration_ms: int = 0
+
+
+@dataclass
+class Call:
+    """A call on its way. ``id`` is unique in the session; the model knows the call by ``part.tool_call_id``."""
+
+    id: str
+    part: ToolCallPart
+    tool: Tool | None
+    arguments: JsonObject
+    problem: ToolFailure | None
+    approval_reason: str | None
+    step: Callable[[Action], Awaitable[Json]] | None = None
+
+    @property
+    def only_reads(self) -> bool:
+        return self.tool is None or self.tool.effect == "none"
+
+
+class ToolCalls:
+    def __init__(self, context: PhaseContext, after: Callable[[Call, Outcome], Awaitable[None]]) -> None:
+        """``after`` is told of each call's end, also of one that ended before a crash."""
+        self._context = context
+        self._after = after
+
+    async def answer(self, turn: Turn, parts: list[ToolCallPart]) -> list[ToolReturnPart]:
+        """Run the calls; the model's answers in the order of the calls."""
+        calls = [self._prepare(turn, part) for part in parts]
+        await self._announce(calls)
+        for call in calls:
+            if call.problem is None:
+                call.step = self._context.steps.reserve(f"tool/{self._context.run}/{call.id}")
+        answers: list[ToolReturnPart] = []
+        for side_by_side, group in groupby(calls, key=lambda call: call.only_reads):
+            if side_by_side:
+                answers += await asyncio.gather(*(self._settle(call) for call in group))
+            else:
+                answers += [await self._settle(call) for call in group]
+        return answers
+
+    def _prepare(self, turn: Turn, part: ToolCallPart) -> Call:
+        tool = TOOLS.get(part.tool_name)
+        problem: ToolFailure | None = None
+        arguments: JsonObject = {}
+        try:
+            if tool is None:
+                raise ToolFailure(f"There is no tool {part.tool_name!r}.", code="unknown_tool")
+            arguments = parse_arguments(tool, part.args).model_dump(exclude_unset=True)
+        except ToolFailure as failure:
+            problem = failure
+        return Call(
+            id=derived_id("call", turn.message_id, part.tool_call_id),
+            part=part,
+            tool=tool,
+            arguments=arguments,
+            problem=problem,
+            approval_reason=turn.to_approve.get(part.tool_call_id),
+        )
+
+    async def _announce(self, calls: list[Call]) -> None:
+        for call in calls:
+            requested = ToolRequested(tool_call_id=call.id, tool=call.part.tool_name, arguments=call.arguments)
+            await self._context.reporter.send_update(requested, f"{call.id}/requested")
+            if call.approval_reason:
+                await self._request_approval(call, call.approval_reason)
+
+    async def _request_approval(self, call: Call, reason: str) -> None:
+        request = ApprovalRequested(
+            approval_id=approval_id(call),
+            tool_call_id=call.id,
+            tool=call.part.tool_name,
+            arguments=call.arguments,
+            reason=reason,
+        )
+        await self._context.reporter.send_update(request, f"{call.id}/approval")
+
+    async def _settle(self, call: Call) -> ToolReturnPart:
+        outcome = await self._outcome(call)
+        await self._tell(call, outcome)
+        await self._after(call, outcome)
+        return ToolReturnPart(tool_name=call.part.tool_name, content=outcome.text, tool_call_id=call.part.tool_call_id)
+
+    async def _outcome(self, call: Call) -> Outcome:
+        if call.problem or call.tool is None or call.step is None:
+            problem = call.problem or ToolFailure("The call cannot be run.", code="unknown_tool")
+            return Outcome(ok=False, text=problem.message, code=problem.code)
+        if call.approval_reason and (denial := await self._denial(call)):
+            return denial
+        tool = call.tool
+
+        async def run() -> Json:
+            return (await self._run(call, tool)).model_dump()
+
+        return Outcome.model_validate(await call.step(run))
+
+    async def _denial(self, call: Call) -> Outcome | None:
+        """Wait for the person's word. ``None`` if the call may run, perhaps with other arguments."""
+        with self._context.clock.stopped():
+            answer = await self._context.control.wait_for(approval_id(call), ApprovalResolved)
+        if answer.decision == "deny":
+            reason = f" Their reason: {answer.reason}" if answer.reason else ""
+            return Outcome(ok=False, code="denied", text=f"A person has denied this call.{reason}")
+        if answer.arguments is not None:
+            call.arguments = answer.arguments
+        return None
+
+    async def _run(self, call: Call, tool: Tool) -> Outcome:
+        started = await self._context.reporter.send_update(
+            ToolStarted(tool_call_id=call.id, tool=tool.name), f"{call.id}/started"
+        )
+        if not started.inserted and (settled := await self._recover(call, tool)):
+            return settled
+        return await self._execute(call, tool)
+
+    async def _execute(self, call: Call, tool: Tool) -> Outcome:
+        began = time.monotonic()
+        try:
+            result = await tool.run(parse_arguments(tool, call.arguments), self._tool_context(call))
+            outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
+        except VgprojectError as failure:
+            outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
+        outcome.duration_ms = round((time.monotonic() - began) * 1000)
+        return outcome
+
+    def _tool_context(self, call: Call) -> ToolContext:
+        session_id, broker = self._context.task.session_id, self._context.services.broker
+        written = 0
+
+        def output(text: str) -> None:
+            nonlocal written
+            broker.send_delta(
+                session_id,
+                {
+                    "type": "tool_output_delta",
+                    "session_id": session_id,
+                    "tool_call_id": call.id,
+                    "stream": "merged",
+                    "offset": written,
+                    "text": text,
+                },
+            )
+            written += len(text)
+
+        return ToolContext(workspace=self._context.workspace, memory=self._context.memory, output=output)
+
+    async def _recover(self, call: Call, tool: Tool) -> Outcome | None:
+        """A process began this call and ended before its result was recorded. ``None``: it may be run again."""
+        if tool.effect == "none":
+            return None
+        if tool.effect == "checkable":
+            done = await tool.find_done(parse_arguments(tool, call.arguments), self._tool_context(call))
+            return Outcome(ok=True, text=done.text, details=done.details, changes=list(done.changes)) if done else None
+        match await self._recovery_decision(call, tool):
+            case "run_again":
+                return None
+            case "skip":
+                text = "The server was interrupted during this call and its outcome is unknown. A person said: skip it."
+                return Outcome(ok=False, code="skipped", text=text)
+            case _:
+                text = "The server was interrupted during this call. A person has looked and says that it was done."
+                return Outcome(ok=True, text=text)
+
+    async def _recovery_decision(self, call: Call, tool: Tool) -> str:
+        recovery_id = derived_id("rec", call.id)
+        request = RecoveryDecisionRequested(
+            recovery_id=recovery_id,
+            tool_call_id=call.id,
+            tool=tool.name,
+            arguments=call.arguments,
+            unknown="The server ended while this ran. Whether it finished is not known.",
+        )
+        await self._context.reporter.send_update(request, f"{call.id}/recovery")
+        with self._context.clock.stopped():
+            return (await self._context.control.wait_for(recovery_id, RecoveryDecisionResolved)).decision
+
+    async def _tell(self, call: Call, outcome: Outcome) -> None:
+        name = call.part.tool_name
+        if outcome.ok:
+            end: ToolCompleted | ToolFailed = ToolCompleted(
+                tool_call_id=call.id,
+                tool=name,
+                result=outcome.text,
+                duration_ms=outcome.duration_ms,
+                details=outcome.details,
+            )
+        else:
+            end = ToolFailed(
+                tool_call_id=call.id,
+                tool=name,
+                code=outcome.code,
+                message=outcome.text,
+                duration_ms=outcome.duration_ms,
+            )
+        changes = [
+            (FileChanged(**change.model_dump(exclude={"binary"}), tool_call_id=call.id), f"{call.id}/{change.path}")
+            for change in outcome.changes
+        ]
+        await self._context.reporter.send_updates([(end, f"{call.id}/ended"), *changes])
+        self._context.services.broker.end_message(self._context.task.session_id, call.id)
+
+
+def approval_id(call: Call) -> str:
+    return derived_id("apr", call.id)

@@ -1,0 +1,30 @@
+"""Passing facts: "there is more in the log", and deltas. What a broker loses, the log still has."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Delta = dict[str, Any]
+"""A plain dict as `schema.frames` describes it: deltas are too many for models."""
+
+
+class Listener(Protocol):
+    """Called on the event loop; must not block."""
+
+    def on_wake(self) -> None: ...
+
+    def on_delta(self, delta: Delta) -> None: ...
+
+
+class Broker(Protocol):
+    def wake(self, session_id: str) -> None: ...
+
+    def send_delta(self, session_id: str, delta: Delta) -> None: ...
+
+    def end_message(self, session_id: str, message_id: str) -> None:
+        """The text of this message or tool call is in the log now, or withdrawn."""
+
+    def partial(self, session_id: str) -> list[Delta]:
+        """For each text in the making one delta with offset 0 and the text so far."""
+
+    def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
+        """Returns what ends the listening."""

@@ -1,0 +1,52 @@
+"""The broker of one process."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from vgproject.broker.base import Delta, Listener
+
+MAX_PARTIAL_CHARACTERS = 200_000
+
+
+class InProcessBroker:
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = defaultdict(list)
+        self._partial: dict[str, dict[tuple[str, str], Delta]] = defaultdict(dict)
+
+    def wake(self, session_id: str) -> None:
+        for listener in tuple(self._listeners.get(session_id, ())):
+            listener.on_wake()
+
+    def send_delta(self, session_id: str, delta: Delta) -> None:
+        self._remember(session_id, delta)
+        for listener in tuple(self._listeners.get(session_id, ())):
+            listener.on_delta(delta)
+
+    def _remember(self, session_id: str, delta: Delta) -> None:
+        key = (delta["type"], delta.get("tool_call_id") or delta["message_id"])
+        partial = self._partial[session_id].get(key)
+        if partial is None:
+            self._partial[session_id][key] = dict(delta)
+        elif len(partial["text"]) < MAX_PARTIAL_CHARACTERS:
+            partial["text"] += delta["text"]
+
+    def end_message(self, session_id: str, message_id: str) -> None:
+        texts = self._partial.get(session_id, {})
+        for key in [key for key, delta in texts.items() if message_id in (key[1], delta.get("message_id"))]:
+            del texts[key]
+        if not texts:
+            self._partial.pop(session_id, None)
+
+    def partial(self, session_id: str) -> list[Delta]:
+        return [dict(delta) for delta in self._partial.get(session_id, {}).values()]
+
+    def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
+        self._listeners[session_id].append(listener)
+
+        def stop() -> None:
+            listeners = self._listeners[session_id]
+            listeners.remove(listener)
+            if not listeners:
+                del self._listeners[session_id]
+
+        return stop

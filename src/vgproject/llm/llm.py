@@ -1,0 +1,115 @@
+"""Language models by name: chosen, asked, asked again, and replaced by the next of a chain."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vgproject.errors import ModelError
+from vgproject.llm.base import Backend, ModelCall, ModelListener, ModelReply
+from vgproject.llm.providers import PROVIDERS, ProviderBackend, build_model
+from vgproject.llm.scripted import ScriptedBackend, load_script
+
+NAMES = (*PROVIDERS, "scripted")
+
+
+class LlmSettings(BaseModel):
+    """``[llm]`` in configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attempts: int = Field(default=4, ge=1)
+    """How often one model is asked before the next of the chain, or the phase's failure."""
+    first_delay_seconds: float = Field(default=1.0, ge=0)
+    """The wait before the second attempt; it doubles each time."""
+    longest_delay_seconds: float = Field(default=30.0, ge=0)
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """For the connection and the first token."""
+    silence_seconds: float = Field(default=90.0, gt=0)
+    """Between two tokens."""
+
+
+def parse_name(name: str) -> tuple[str, str]:
+    """Provider and model. Raises `ModelError` (``bad_model_name``)."""
+    provider, colon, model = name.partition(":")
+    if not colon or not model or provider not in NAMES:
+        raise ModelError(
+            f"{name!r} names no model: it must be PROVIDER:NAME, with one of {', '.join(NAMES)}.", code="bad_model_name"
+        )
+    return provider, model
+
+
+class Llm:
+    def __init__(self, settings: LlmSettings, environment: Mapping[str, str]) -> None:
+        """``environment`` holds the providers' variables, as ``ANTHROPIC_API_KEY``."""
+        self._settings = settings
+        self._environment = environment
+        self._backends: dict[str, Backend] = {}
+
+    def default_model(self) -> str:
+        """The first provider whose key is there. Raises `ModelError` (``no_model_key``)."""
+        for name, provider in PROVIDERS.items():
+            if provider.key and self._environment.get(provider.key) and provider.default_model:
+                return f"{name}:{provider.default_model}"
+        keys = ", ".join(provider.key for provider in PROVIDERS.values() if provider.key)
+        raise ModelError(
+            f"There is no model: none of {keys} is set. Set one, or use a local model with --model ollama:NAME"
+            " or --model openai-compatible:NAME and OPENAI_BASE_URL.",
+            code="no_model_key",
+        )
+
+    def check(self, chain: str) -> None:
+        """Raises `ModelError` for a name that is wrong, a key that is missing, or a script that cannot be read."""
+        for name in chain.split(","):
+            provider, model = parse_name(name.strip())
+            if provider == "scripted":
+                load_script(Path(model))
+            else:
+                build_model(provider, model, self._environment)
+
+    async def request(self, call: ModelCall, listener: ModelListener) -> ModelReply:
+        """Raises `ModelError` when the last model of the chain has failed for good."""
+        names = [name.strip() for name in call.model.split(",")]
+        for name, following in zip(names, [*names[1:], None], strict=True):
+            try:
+                return await self._request(name, call, listener)
+            except ModelError as error:
+                if following is None:
+                    raise
+                await listener.on_fallback(name, following, error.message)
+        raise AssertionError("a chain has at least one name")
+
+    async def _request(self, name: str, call: ModelCall, listener: ModelListener) -> ModelReply:
+        backend = self._backend(name)
+        for attempt in range(1, self._settings.attempts + 1):
+            try:
+                return await backend.request(call, listener, attempt=attempt)
+            except ModelError as error:
+                if not error.retryable or attempt == self._settings.attempts:
+                    raise
+                delay = self._delay(attempt, error.details.get("retry_after"))
+                await listener.on_retry(attempt, round(delay * 1000), error.message)
+                await asyncio.sleep(delay)
+        raise AssertionError("there is at least one attempt")
+
+    def _delay(self, attempt: int, retry_after: str | None) -> float:
+        wished = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+        grown = self._settings.first_delay_seconds * 2 ** (attempt - 1)
+        return float(min(max(wished, grown), self._settings.longest_delay_seconds))
+
+    def _backend(self, name: str) -> Backend:
+        if name not in self._backends:
+            provider, model = parse_name(name)
+            self._backends[name] = (
+                ScriptedBackend(Path(model))
+                if provider == "scripted"
+                else ProviderBackend(
+                    provider,
+                    model,
+                    self._environment,
+                    timeout_seconds=self._settings.timeout_seconds,
+                    silence_seconds=self._settings.silence_seconds,
+                )
+            )
+        return self._backends[name]

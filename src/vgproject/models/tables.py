@@ -1,0 +1,133 @@
+"""Rows as stored. Events are written and read on the plain driver, in `repositories.event_store`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+CONVENTION = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database keeps none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Row(DeclarativeBase):
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON, str: Text}  # noqa: RUF012  (SQLAlchemy reads it as a plain dict)
+
+
+class SessionRow(Row):
+    __tablename__ = "sessions"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    project: Mapped[str] = mapped_column(index=True)
+    title: Mapped[str]
+    owner: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    epoch: Mapped[str]
+    head_seq: Mapped[int] = mapped_column(default=0)
+    waiting: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class TaskRow(Row):
+    __tablename__ = "tasks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    status: Mapped[str] = mapped_column(index=True)
+    content: Mapped[str]
+    attempt: Mapped[int] = mapped_column(default=1)
+    queued_seq: Mapped[int]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class EventRow(Row):
+    """``id`` is ``session number << 40 | seq``; ``payload`` the frame as JSON, without its seq."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    session_number: Mapped[int]
+    key: Mapped[str | None]
+    type: Mapped[str]
+    payload: Mapped[str]
+
+    __table_args__ = (Index("uq_events_session_number", "session_number", "key", unique=True),)
+
+
+class BlobRow(Row):
+    __tablename__ = "blobs"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(index=True)
+    sha256: Mapped[str]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TurnRow(Row):
+    """One model call: what was sent anew, and the reply."""
+
+    __tablename__ = "turns"
+
+    task_id: Mapped[str] = mapped_column(primary_key=True)
+    phase: Mapped[str] = mapped_column(primary_key=True)
+    run: Mapped[str] = mapped_column(primary_key=True)
+    turn: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str]
+    request: Mapped[list[Any]]
+    response: Mapped[dict[str, Any]]
+
+
+class CommandRow(Row):
+    """The answer to a command that was sent with an id."""
+
+    __tablename__ = "commands"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    answer: Mapped[dict[str, Any]]
+
+
+class MemoryRow(Row):
+    __tablename__ = "memory_entries"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    content: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1)
+    origin: Mapped[dict[str, Any]]
+    forgotten: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

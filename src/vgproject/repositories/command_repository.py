@@ -1,0 +1,19 @@
+"""Answers to commands that were sent with an id."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vgproject.models.tables import CommandRow
+
+
+class CommandRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get(self, scope: str) -> dict[str, Any] | None:
+        row = await self._session.get(CommandRow, scope)
+        return row.answer if row else None
+
+    async def put(self, scope: str, answer: dict[str, Any]) -> None:
+        await self._session.merge(CommandRow(scope=scope, answer=answer))

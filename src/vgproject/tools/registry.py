@@ -1,0 +1,58 @@
+"""The tools by name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from pydantic_ai.tools import ToolDefinition
+
+from vgproject.tools.base import Tool, ToolFailure
+from vgproject.tools.commands import GitDiff, RunCommand
+from vgproject.tools.files import EditFile, ReadFile, WriteFile
+from vgproject.tools.memory import RecallMemory, Remember
+from vgproject.tools.phases import SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
+from vgproject.tools.search import ListFiles, SearchFiles
+
+TOOLS: dict[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        ReadFile(),
+        ListFiles(),
+        SearchFiles(),
+        WriteFile(),
+        EditFile(),
+        RunCommand(),
+        GitDiff(),
+        Remember(),
+        RecallMemory(),
+        UpdatePlanStep(),
+        SubmitResearch(),
+        SubmitPlan(),
+        SubmitImplementation(),
+    )
+}
+
+
+def definitions(names: Sequence[str]) -> list[ToolDefinition]:
+    """How the tools are told to a model."""
+    return [
+        ToolDefinition(
+            name=name,
+            description=TOOLS[name].description,
+            parameters_json_schema=TOOLS[name].arguments.model_json_schema(),
+        )
+        for name in names
+    ]
+
+
+def parse_arguments(tool: Tool, raw: str | dict[str, Any] | None) -> BaseModel:
+    """Raises `ToolFailure` (``invalid_arguments``) that says what is wrong, for the model to mend."""
+    try:
+        values = orjson.loads(raw or "{}") if isinstance(raw, str) or raw is None else raw
+        return tool.arguments.model_validate(values)
+    except orjson.JSONDecodeError as error:
+        raise ToolFailure(f"The arguments of {tool.name} are not JSON: {error}", code="invalid_arguments") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ToolFailure(f"The arguments of {tool.name} are not right: {wrong}.", code="invalid_arguments") from error

@@ -1,0 +1,104 @@
+"""Runs a command to its end, whatever the command does."""
+
+import asyncio
+import codecs
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+MARKER = "VGPROJECT_COMMAND"
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TERM")
+MAX_OUTPUT_CHARACTERS = 5_000_000
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    exit_code: int | None
+    reason: Literal["exit", "timeout", "output_limit"]
+    output: str
+
+
+async def run_command(
+    command: str,
+    *,
+    cwd: Path,
+    environment: dict[str, str],
+    marker: str,
+    timeout_seconds: float,
+    on_output: Callable[[str], None],
+) -> CommandResult:
+    """Run ``command`` in a shell without input. Nothing that it started is left when this returns or is cancelled."""
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        command,
+        cwd=cwd,
+        env={**environment, MARKER: marker},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    output = Output(process, on_output)
+    reason: Literal["exit", "timeout", "output_limit"] = "exit"
+    reading = asyncio.create_task(output.read())
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and not reading.result():
+                reason = "output_limit"
+                _kill_tree(process.pid, marker)
+            await ended
+    except TimeoutError:
+        reason = "timeout"
+    finally:
+        _kill_tree(process.pid, marker)
+        await process.wait()
+        await asyncio.wait({reading}, timeout=1)
+        reading.cancel()
+    return CommandResult(process.returncode if reason == "exit" else None, reason, output.text())
+
+
+class Output:
+    def __init__(self, process: asyncio.subprocess.Process, on_output: Callable[[str], None]) -> None:
+        assert process.stdout is not None
+        self._stream = process.stdout
+        self._on_output = on_output
+        self._texts: list[str] = []
+
+    async def read(self) -> bool:
+        """Returns true at the end of the stream, false when there is too much of it."""
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        length = 0
+        while chunk := await self._stream.read(65536):
+            text = decoder.decode(chunk)
+            self._texts.append(text)
+            self._on_output(text)
+            length += len(text)
+            if length > MAX_OUTPUT_CHARACTERS:
+                return False
+        return True
+
+    def text(self) -> str:
+        return "".join(self._texts)
+
+
+def clean_environment(environ: dict[str, str], home: Path) -> dict[str, str]:
+    """What a command may see: nothing that could be a secret."""
+    return {name: environ[name] for name in PASSED_ON if name in environ} | {"HOME": str(home)}
+
+
+def _kill_tree(pid: int, marker: str) -> None:
+    """End the command's process group, and what has left it but still has its marker in the environment."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    wanted = f"{MARKER}={marker}".encode()
+    for directory in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (directory / "environ").read_bytes().split(b"\0"):
+                os.kill(int(directory.name), signal.SIGKILL)
