@@ -6,7 +6,7 @@ from typing import Literal
 from vgproject.schema.events import FileChange
 from vgproject.workspace.git import run_git
 
-ATTRIBUTES = "* -text -filter -diff -ident -working-tree-encoding\n"
+ATTRIBUTES = "* -text -filter !diff -ident -working-tree-encoding\n"
 BASE = "refs/vgproject/base"
 
 

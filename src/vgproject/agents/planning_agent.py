@@ -1,0 +1,35 @@
+"""Planning: from the notes of research to steps that can be done one after the other."""
+
+from vgproject.agents.briefing import prepare_briefing
+from vgproject.agents.context import PhaseContext
+from vgproject.agents.loop import AgentLoop, Job
+from vgproject.agents.prompts import load_prompt
+from vgproject.schema.agent_outputs import Plan
+from vgproject.schema.base import EventData
+from vgproject.schema.events import PlanningComplete
+
+TOOLS = ["list_files", "read_file", "search_files", "recall"]
+
+
+async def run_planning_agent(base_task: str, notes: str, context: PhaseContext) -> Plan:
+    briefing = await prepare_briefing(context)
+    job = Job(
+        instructions=load_prompt("planning"),
+        prompt=f"# Task\n\n{base_task}\n\n## Research notes\n\n{notes}\n\n{briefing.as_markdown()}".strip(),
+        tools=context.phase_settings.tools or TOOLS,
+        submit="submit_plan",
+        output=Plan,
+        accept=_check_steps,
+    )
+    return await AgentLoop(context, job).run()
+
+
+async def _check_steps(plan: Plan) -> str | None:
+    ids = [step.id for step in plan.steps]
+    repeated = sorted({step_id for step_id in ids if ids.count(step_id) > 1})
+    return f"Each step needs an id of its own; these stand more than once: {', '.join(repeated)}." if repeated else None
+
+
+class PlanningStrategy:
+    async def run(self, context: PhaseContext) -> EventData:
+        return PlanningComplete(plan=await run_planning_agent(context.request.content, context.handover.notes, context))

@@ -1,0 +1,36 @@
+"""Research: find out what the task needs to be known, and change nothing."""
+
+from vgproject.agents.briefing import prepare_briefing
+from vgproject.agents.context import PhaseContext
+from vgproject.agents.loop import AgentLoop, Job
+from vgproject.agents.prompts import load_prompt
+from vgproject.memory import MemorySaver
+from vgproject.schema.agent_outputs import ResearchNotes
+from vgproject.schema.base import EventData
+from vgproject.schema.events import ResearchComplete
+
+TOOLS = ["list_files", "read_file", "search_files", "recall", "remember"]
+
+
+async def run_research_agent(base_task: str, memory: MemorySaver, context: PhaseContext) -> ResearchNotes:
+    """Research ``base_task``; its key facts and related files are noted in ``memory``."""
+    briefing = await prepare_briefing(context)
+    job = Job(
+        instructions=load_prompt("research"),
+        prompt=f"# Task\n\n{base_task}\n\n{briefing.as_markdown()}".strip(),
+        tools=context.phase_settings.tools or TOOLS,
+        submit="submit_research",
+        output=ResearchNotes,
+    )
+    notes = await AgentLoop(context, job).run()
+    for fact in notes.key_facts:
+        memory.note("key_fact", fact)
+    for path in notes.related_files:
+        memory.note("related_file", path)
+    return notes
+
+
+class ResearchStrategy:
+    async def run(self, context: PhaseContext) -> EventData:
+        notes = await run_research_agent(context.request.content, context.memory, context)
+        return ResearchComplete(**notes.model_dump())

@@ -1,0 +1,187 @@
+"""Durable execution: tasks wait in a queue, run as workflows of recorded steps, and go on after a crash.
+
+DBOS keeps the workflows in a SQLite file of their own. Only this module knows it.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, Serializer, SetEnqueueOptions, SetWorkflowID
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from vgproject.agents.base import Action, Json, Steps, TaskInput
+from vgproject.errors import UnavailableError, VgprojectError
+
+APPLICATION_VERSION = "1"
+"""A change of the order of steps is a new version. Left to DBOS, any change of the source would be one, and waiting
+tasks would wait for ever."""
+
+QUEUE = "tasks"
+
+
+class EngineSettings(BaseModel):
+    """``[engine]`` in configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    running_tasks: int = Field(default=20, ge=1)
+    """Tasks that run at once in this process; one session runs one at a time."""
+    polling_seconds: float = Field(default=0.25, gt=0)
+    """How often the queue is looked at."""
+
+
+class JsonSerializer(Serializer):
+    """DBOS pickles by default: who can write the database could run code."""
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=lambda value: {"error": repr(value)})
+
+    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805  (named so by DBOS)
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        return "json"
+
+
+class Engine:
+    """``run_task`` is what a workflow does; it may be run again from its start, with finished steps answering."""
+
+    def __init__(
+        self, path: Path, settings: EngineSettings, run_task: Callable[[TaskInput, Steps], Awaitable[None]]
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._run_task = run_task
+        self._running: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._in_steps = 0
+
+        async def execute(session_id: str, task_id: str, attempt: int, from_phase: str | None) -> None:
+            await self._execute(TaskInput(session_id, task_id, attempt, from_phase))
+
+        self._workflow = DBOS.workflow(name="task", max_recovery_attempts=None)(execute)
+
+    async def launch(self) -> None:
+        """Begin to run tasks, with those that an earlier process left unfinished."""
+        engine = sa.create_engine(f"sqlite:///{self._path}")
+        sa.event.listen(engine, "connect", _set_pragmas)
+        DBOS(
+            config={
+                "name": "vgproject",
+                "system_database_url": f"sqlite:///{self._path}",
+                "system_database_engine": engine,
+                "application_version": APPLICATION_VERSION,
+                "executor_id": "local",
+                "serializer": JsonSerializer(),
+                "log_level": "ERROR",
+                "scheduler_polling_interval_sec": 3600.0,
+            }
+        )
+        DBOS.launch()
+        await DBOS.register_queue_async(
+            QUEUE,
+            partition_concurrency=1,
+            worker_concurrency=self._settings.running_tasks,
+            polling_interval_sec=self._settings.polling_seconds,
+        )
+
+    async def submit(self, task: TaskInput) -> None:
+        """Queue ``task`` behind the others of its session. Submitted twice it is queued once."""
+        if self._draining.is_set():
+            raise UnavailableError("The server is stopping and takes no new tasks.", code="draining")
+        with SetWorkflowID(task.key), SetEnqueueOptions(queue_partition_key=task.session_id):
+            await DBOS.enqueue_workflow_async(
+                QUEUE, self._workflow, task.session_id, task.task_id, task.attempt, task.from_phase
+            )
+
+    async def cancel_queued(self, task: TaskInput) -> None:
+        """Take a task that has not begun out of the queue."""
+        await DBOS.cancel_workflow_async(task.key)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Begin no step more, wait for those that run, then let go of the tasks: they go on after the next start."""
+        self._draining.set()
+        if self._in_steps:
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(grace_seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                pass
+        for task in tuple(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def check(self) -> None:
+        """Raises `UnavailableError` where the queue cannot be read."""
+        try:
+            await DBOS.list_queued_workflows_async(limit=1)
+        except sa.exc.SQLAlchemyError as error:
+            raise UnavailableError(f"The queue does not answer: {error}", code="queue_unavailable") from error
+
+    async def close(self) -> None:
+        await self.drain(0)
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+    async def _execute(self, task: TaskInput) -> None:
+        running = asyncio.ensure_future(self._run_task(task, DurableSteps(self)))
+        self._running.add(running)
+        try:
+            await running
+        finally:
+            self._running.discard(running)
+
+    async def run_step(self, action: Action) -> Json:
+        """What a step returns or how it failed, both as JSON."""
+        self._in_steps += 1
+        try:
+            return {"value": await action()}
+        except VgprojectError as error:
+            return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
+        finally:
+            self._in_steps -= 1
+            if not self._in_steps:
+                self._idle.set()
+
+    async def wait_while_draining(self) -> None:
+        """A step that would begin while the process stops waits for the end of the process instead."""
+        if self._draining.is_set():
+            await asyncio.Event().wait()
+
+
+class DurableSteps:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def run(self, name: str, action: Action) -> Json:
+        return await self.reserve(name)(action)
+
+    def reserve(self, name: str) -> Callable[[Action], Awaitable[Json]]:
+        reservation = DBOS.reserve_step()
+
+        async def run(action: Action) -> Json:
+            await self._engine.wait_while_draining()
+            return _value(await reservation.run_async({"name": name}, self._engine.run_step, action))
+
+        return run
+
+
+def _value(recorded: Json) -> Json:
+    if error := recorded.get("error"):
+        raise VgprojectError(error["message"], code=error["code"], retryable=error["retryable"])
+    return recorded["value"]
+
+
+def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = "IMMEDIATE"
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,302 @@
+"""A task from its start to its end: which phases, in which order, what is handed over, what a failure means."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vgproject.agents.base import COMPLETIONS, Handover, Json, PhaseSettings, Steps, TaskInput
+from vgproject.agents.context import AgentServices, PhaseContext, ProgressSpan
+from vgproject.agents.control import TaskControl, open_control
+from vgproject.agents.meter import Meter
+from vgproject.agents.phase_clock import open_phase_clock
+from vgproject.agents.reporter import SERVER, Reporter
+from vgproject.agents.strategies import load_strategy
+from vgproject.errors import ConfigError, PhaseError, VgprojectError
+from vgproject.event_log import StoredEvent
+from vgproject.memory import Memory, MemorySaver
+from vgproject.schema.base import EventData, Phase
+from vgproject.schema.events import (
+    ErrorInfo,
+    ErrorOccurred,
+    FileChange,
+    ImplementationComplete,
+    MemoryMerged,
+    PhaseFailed,
+    PhaseRetrying,
+    PhaseSkipped,
+    PhaseStarted,
+    ProgressUpdate,
+    ResearchComplete,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+    TaskQueued,
+    TaskRecovered,
+    TaskRetried,
+    TaskStarted,
+    TestRun,
+    UsageUpdated,
+)
+from vgproject.schema.settings import SessionSettings
+from vgproject.utils.ids import new_id
+from vgproject.workspace.workspace import Workspaces
+
+logger = logging.getLogger(__name__)
+
+STANDARD = ("research", "planning", "implementation")
+WEIGHTS = {"research": 25.0, "planning": 15.0}
+OTHER_WEIGHT = 60.0
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """From configuration: the phases of each pipeline, and how each phase is done."""
+
+    model: str | None = None
+    models: Mapping[Phase, str] = field(default_factory=dict)
+    phases: Mapping[Phase, PhaseSettings] = field(default_factory=dict)
+    pipelines: Mapping[str, Sequence[Phase]] = field(default_factory=dict)
+    defaults: SessionSettings = field(default_factory=SessionSettings)
+
+    def phases_of(self, pipeline: str) -> Sequence[Phase]:
+        """Raises `ConfigError` (``no_such_pipeline``)."""
+        known = {"standard": STANDARD, **self.pipelines}
+        if pipeline not in known:
+            raise ConfigError(
+                f"There is no pipeline {pipeline!r}: it must be one of {', '.join(known)}.", code="no_such_pipeline"
+            )
+        return known[pipeline]
+
+    def model_for(self, phase: Phase, settings: SessionSettings) -> str | None:
+        """The most particular choice: of the task or session for the phase, then in all, then of configuration."""
+        configured = self.models.get(phase) or self.phase(phase).model or self.model
+        return settings.models.get(phase) or settings.model or configured
+
+    def phase(self, phase: Phase) -> PhaseSettings:
+        return self.phases.get(phase, PhaseSettings())
+
+
+@dataclass
+class TaskRun:
+    """One attempt at a task, in this process."""
+
+    task: TaskInput
+    request: TaskQueued
+    settings: SessionSettings
+    project: str
+    phases: Sequence[Phase]
+    handover: Handover
+    steps: Steps
+    control: TaskControl
+    reporter: Reporter
+    meter: Meter
+
+    def span(self, phase: Phase) -> ProgressSpan:
+        weights = [WEIGHTS.get(name, OTHER_WEIGHT) for name in self.phases]
+        whole, before = sum(weights), sum(weights[: self.phases.index(phase)])
+        return ProgressSpan(100 * before / whole, 100 * (before + weights[self.phases.index(phase)]) / whole)
+
+
+class Pipeline:
+    """Runs tasks. Whatever goes wrong in one ends with an event in its session's log and nowhere else."""
+
+    def __init__(
+        self, settings: PipelineSettings, services: AgentServices, workspaces: Workspaces, memory: Memory
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._workspaces = workspaces
+        self._memory = memory
+        self._boot_id = new_id("boot")
+
+    async def run_task(self, task: TaskInput, steps: Steps) -> None:
+        """Run ``task`` to its end, or until cancelled from outside; then it goes on when it is run again."""
+        history = await self._history(task)
+        began = next(event.seq for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
+        async with open_control(self._services.event_log, task, after=began) as control:
+            run = await self._open_run(task, steps, control, history)
+            body = asyncio.create_task(self._run_phases(run), name=f"task {task.task_id}")
+            control.on_cancel(body.cancel)
+            try:
+                await body
+            except asyncio.CancelledError:
+                if control.cancel_requested is None:
+                    raise
+                await self._end(run, TaskCancelled(reason=control.cancel_requested.reason, usage=run.meter.task))
+            except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
+                await self._fail(run, error)
+
+    async def _history(self, task: TaskInput) -> list[StoredEvent]:
+        types = {kind.type for kind in (*COMPLETIONS, TaskQueued, TaskRetried, ProgressUpdate, UsageUpdated)}
+        events = await self._services.event_log.read_types(task.session_id, types)
+        return [event for event in events if event.frame().task_id == task.task_id]
+
+    async def _open_run(
+        self, task: TaskInput, steps: Steps, control: TaskControl, history: list[StoredEvent]
+    ) -> TaskRun:
+        request = next(data for event in history if isinstance(data := event.data(), TaskQueued))
+        async with self._services.database.unit_of_work() as work:
+            session = await work.sessions.get(task.session_id)
+        settings = request.settings.over(SessionSettings.model_validate(session.settings)).over(self._settings.defaults)
+        phases = self._settings.phases_of(request.pipeline)
+        handover = _handed_over(task, phases, history)
+        return TaskRun(
+            task=task,
+            request=request,
+            settings=settings,
+            project=session.project,
+            phases=phases,
+            handover=handover,
+            steps=steps,
+            control=control,
+            reporter=Reporter(self._services.event_log, task, percent=_percent_before(task, history)),
+            meter=Meter(),
+        )
+
+    async def _run_phases(self, run: TaskRun) -> None:
+        started = await run.reporter.send_update(TaskStarted(phases=list(run.phases)), "started")
+        if not started.inserted:
+            await run.reporter.send_update(TaskRecovered(), f"recovered/{self._boot_id}")
+        for phase in run.phases:
+            if phase in run.handover.completions:
+                continue
+            if reason := _reason_to_skip(run, phase):
+                await run.reporter.send_update(PhaseSkipped(phase=phase, reason=reason), f"{phase}/skipped")
+                continue
+            completion = await self._run_phase(run, phase)
+            run.handover = run.handover.with_completion(phase, completion)
+        await run.reporter.send_progress(100, "Done", "done")
+        await self._end(run, _completed(run))
+
+    async def _run_phase(self, run: TaskRun, phase: Phase) -> EventData:
+        """The phase's completion, after as many new beginnings as its settings allow."""
+        settings = self._settings.phase(phase)
+        run.reporter.phase = phase
+        for attempt in range(1, settings.retries + 2):
+            try:
+                return await self._try_phase(run, phase, settings, attempt)
+            except VgprojectError as error:
+                if not error.retryable or attempt > settings.retries:
+                    raise
+                retrying = PhaseRetrying(phase=phase, attempt=attempt + 1, error=_info(error))
+                await run.reporter.send_update(retrying, f"{phase}/{attempt}/retrying")
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _try_phase(self, run: TaskRun, phase: Phase, settings: PhaseSettings, attempt: int) -> EventData:
+        model = self._settings.model_for(phase, run.settings) or self._services.llm.default_model()
+        await run.reporter.send_update(PhaseStarted(phase=phase, model=model), f"{phase}/{attempt}/started")
+        span = run.span(phase)
+        await run.reporter.send_progress(span.start, phase.capitalize(), f"{phase}/{attempt}")
+        strategy = load_strategy(settings.strategy or phase)
+        memory = MemorySaver(
+            self._memory, project=run.project, session_id=run.task.session_id, task_id=run.task.task_id
+        )
+        workspace = await self._workspaces.open_or_create(run.task.session_id, Path(run.project))
+        try:
+            async with open_phase_clock(settings.timeout_seconds) as clock:
+                context = PhaseContext(
+                    phase=phase,
+                    run=f"{phase}/{attempt}",
+                    task=run.task,
+                    request=run.request,
+                    settings=run.settings,
+                    phase_settings=settings,
+                    model=model,
+                    span=span,
+                    clock=clock,
+                    services=self._services,
+                    steps=run.steps,
+                    control=run.control,
+                    reporter=run.reporter,
+                    meter=run.meter,
+                    handover=run.handover,
+                    workspace=workspace,
+                    memory=memory,
+                )
+                completion = await strategy.run(context)
+        except TimeoutError as error:
+            raise PhaseError(
+                f"The phase {phase} took longer than {settings.timeout_seconds:g} seconds.", code="phase_timeout"
+            ) from error
+        await run.reporter.send_update(completion, f"{phase}/complete")
+        await self._merge_memory(run, phase, memory)
+        await run.reporter.send_progress(span.end, f"{phase.capitalize()} complete", f"{phase}/end")
+        return completion
+
+    async def _merge_memory(self, run: TaskRun, phase: Phase, memory: MemorySaver) -> None:
+        async def merge() -> Json:
+            return (await memory.merge(phase)).model_dump()
+
+        merged = MemoryMerged.model_validate(await run.steps.run(f"merge/{phase}", merge))
+        if merged.added or merged.merged:
+            await run.reporter.send_update(merged, f"{phase}/merged")
+
+    async def _fail(self, run: TaskRun, error: Exception) -> None:
+        if not isinstance(error, VgprojectError):
+            logger.error("Task %s ended on a bug", run.task.task_id, exc_info=error)
+            error = VgprojectError(f"The server has a bug: {type(error).__name__}: {error}")
+        info, phase = _info(error), run.reporter.phase
+        if phase:
+            await run.reporter.send_update(PhaseFailed(phase=phase, error=info), f"{phase}/failed")
+        occurred = ErrorOccurred(scope="phase" if phase else "task", phase=phase, **info.model_dump())
+        await run.reporter.send_update(occurred, "error")
+        await self._end(run, TaskFailed(error=info, phase=phase, usage=run.meter.task))
+
+    async def _end(self, run: TaskRun, end: TaskCompleted | TaskFailed | TaskCancelled) -> None:
+        run.reporter.phase = None
+        await run.reporter.send_update(end, "end", actor=SERVER)
+
+
+def _handed_over(task: TaskInput, phases: Sequence[Phase], history: list[StoredEvent]) -> Handover:
+    """What earlier attempts completed before the phase that this one begins with."""
+    if task.from_phase is None:
+        return Handover()
+    kept = phases[: phases.index(task.from_phase)]
+    completions = {
+        phase: event.data()
+        for event in history
+        if event.type in {kind.type for kind in COMPLETIONS} and (phase := event.frame().phase) in kept
+    }
+    return Handover({phase: data for phase, data in completions.items() if phase is not None})
+
+
+def _percent_before(task: TaskInput, history: list[StoredEvent]) -> float:
+    """How far earlier attempts came; this attempt's own updates are said again under the same keys."""
+    if task.attempt == 1:
+        return 0.0
+    retried = max(event.seq for event in history if event.type == TaskRetried.type)
+    updates = [event.data() for event in history if event.seq < retried]
+    return max((data.percent for data in updates if isinstance(data, ProgressUpdate)), default=0.0)
+
+
+def _reason_to_skip(run: TaskRun, phase: Phase) -> str | None:
+    if phase != "research" and run.request.research_only:
+        return "Only research was asked for."
+    if phase not in ("research", "planning") and run.request.plan_only:
+        return "Only a plan was asked for."
+    if phase in ("planning", "implementation") and not run.handover.needs_implementation:
+        return "Research found that nothing has to be implemented."
+    return None
+
+
+def _completed(run: TaskRun) -> TaskCompleted:
+    done = run.handover.completions
+    changed: list[FileChange] = []
+    tests: TestRun | None = None
+    result = "Done."
+    match done.get("implementation"), run.handover.plan, done.get("research"):
+        case ImplementationComplete() as implemented, _, _:
+            result, changed, tests = implemented.summary, implemented.files_changed, implemented.tests
+        case None, plan, _ if plan is not None:
+            result = plan.summary
+        case None, None, ResearchComplete() as research:
+            result = research.notes
+        case _:
+            pass
+    return TaskCompleted(result=result, usage=run.meter.task, files_changed=changed, tests=tests)
+
+
+def _info(error: VgprojectError) -> ErrorInfo:
+    return ErrorInfo(code=error.code, message=error.message, retryable=error.retryable)
