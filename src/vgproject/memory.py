@@ -30,6 +30,11 @@ class Memory:
         async with self._database.unit_of_work() as work:
             return [_entry(row) for row in await work.memory.list_all(project)]
 
+    async def get(self, memory_id: str) -> MemoryEntry:
+        """Raises `NotFoundError` (``no_such_memory``)."""
+        async with self._database.unit_of_work() as work:
+            return _entry(_expect(await work.memory.get(memory_id), memory_id, None))
+
     async def search(self, project: str, query: str, *, limit: int = 20) -> list[MemoryEntry]:
         """Entries that share words with ``query``, those with most of them first."""
         words = sorted(_words(query))

@@ -1,6 +1,6 @@
 """Commands: what a client can ask for. One union, told apart by ``type``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -145,3 +145,5 @@ AnyCommand = Annotated[
 ]
 
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(AnyCommand)
+
+COMMAND_TYPES = frozenset(str(kind.model_fields["type"].default) for kind in get_args(get_args(AnyCommand)[0]))

@@ -1,0 +1,72 @@
+"""The project's memory, and blobs, over HTTP."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from vgproject.memory import Note
+from vgproject.routes.dependencies import CallerDep, ServicesDep
+from vgproject.schema.memory import MemoryEntry, MemoryKind, MemoryOrigin
+
+router = APIRouter(prefix="/v1", tags=["memory"])
+
+
+class NewEntry(BaseModel):
+    kind: MemoryKind = "key_fact"
+    content: str
+    project: str | None = None
+
+
+class EntryChange(BaseModel):
+    content: str
+    version: int
+
+
+@router.get("/memory")
+async def list_memory(services: ServicesDep, caller: CallerDep, project: str | None = None) -> list[MemoryEntry]:
+    return await services.memory.list_entries(_project(services, project))
+
+
+@router.get("/memory/search")
+async def search_memory(
+    services: ServicesDep, caller: CallerDep, q: Annotated[str, Query(min_length=1)], project: str | None = None
+) -> list[MemoryEntry]:
+    return await services.memory.search(_project(services, project), q)
+
+
+@router.post("/memory", status_code=201)
+async def add_memory(body: NewEntry, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+    origin = MemoryOrigin(actor=caller.user_id)
+    entry, _ = await services.memory.add(_project(services, body.project), Note(body.kind, body.content), origin)
+    return entry
+
+
+@router.get("/memory/{memory_id}")
+async def get_memory(memory_id: str, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+    return await services.memory.get(memory_id)
+
+
+@router.patch("/memory/{memory_id}")
+async def update_memory(memory_id: str, body: EntryChange, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+    return await services.memory.update(memory_id, body.content, version=body.version)
+
+
+@router.delete("/memory/{memory_id}")
+async def forget_memory(
+    memory_id: str, services: ServicesDep, caller: CallerDep, version: int | None = None
+) -> MemoryEntry:
+    return await services.memory.forget(memory_id, version=version)
+
+
+@router.get("/blobs/{blob_id}")
+async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Response:
+    session_id, content = await services.event_log.blob(blob_id)
+    await services.sessions.get_session(session_id, caller)
+    return Response(content, media_type="application/json")
+
+
+def _project(services: ServicesDep, project: str | None) -> str:
+    return str(Path(project or services.loaded.config.project).resolve())

@@ -1,0 +1,288 @@
+"""The open WebSockets: each one's frames in, its answers, and what it is subscribed to."""
+
+import asyncio
+import hashlib
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import orjson
+from pydantic import ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from vgproject import __version__
+from vgproject.auth import Authenticator
+from vgproject.bootstrap import Services
+from vgproject.errors import CommandError, RateLimitedError, UnauthenticatedError, VgprojectError
+from vgproject.schema import commands as c
+from vgproject.schema import frames as f
+from vgproject.sessions import Caller
+from vgproject.subscription import Subscription
+from vgproject.utils.clock import to_wire, utc_now
+from vgproject.utils.ids import new_id
+
+HELLO_SECONDS = 10
+MAX_BAD_FRAMES = 100
+
+
+class TokenBucket:
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._tokens, self._at = float(burst), time.monotonic()
+
+    def take(self) -> float:
+        """Zero, or the seconds until there is a token."""
+        now = time.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now
+        if self._tokens < 1:
+            return (1 - self._tokens) / self._per_second
+        self._tokens -= 1
+        return 0.0
+
+
+@dataclass(eq=False)
+class ConnectionState:
+    """What one connection holds; all of it goes away with it."""
+
+    websocket: WebSocket
+    bucket: TokenBucket
+    caller: Caller | None = None
+    id: str = field(default_factory=lambda: new_id("con"))
+    subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    bad_frames: int = 0
+    stalled: bool = False
+
+
+class WebSocketManager:
+    def __init__(self, services: Services, authenticator: Authenticator) -> None:
+        self._services = services
+        self._authenticator = authenticator
+        self._limits = services.loaded.config.limits
+        self._connections: set[ConnectionState] = set()
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve one WebSocket from its handshake to its end."""
+        wanted = websocket.scope.get("subprotocols", [])
+        await websocket.accept(subprotocol=f.PROTOCOL if f.PROTOCOL in wanted else None)
+        bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
+        state = ConnectionState(websocket, bucket)
+        try:
+            state.caller = self._authenticator.identify(websocket)
+        except UnauthenticatedError as error:
+            await websocket.close(4401, error.message)
+            return
+        if self._is_one_too_many(state.caller):
+            await websocket.close(4430, "Too many connections.")
+            return
+        self._connections.add(state)
+        try:
+            await self._welcome(state)
+            await self._receive(state)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # The client is gone.
+        finally:
+            self._connections.discard(state)
+            await self._stop_subscriptions(state)
+
+    def _is_one_too_many(self, caller: Caller | None) -> bool:
+        users = Counter(other.caller.user_id for other in self._connections if other.caller)
+        return caller is not None and users[caller.user_id] >= self._limits.connections_per_user
+
+    async def _welcome(self, state: ConnectionState) -> None:
+        limits = f.Limits(
+            frame_bytes=self._limits.frame_bytes,
+            commands_per_second=self._limits.commands_per_second,
+            command_burst=self._limits.command_burst,
+            connections_per_user=self._limits.connections_per_user,
+        )
+        caller = state.caller
+        welcome = f.Welcome(
+            server_version=__version__,
+            user=caller.user_id if caller else None,
+            role=caller.role if caller else None,
+            limits=limits,
+            sandbox="none",
+        )
+        await self._send(state, welcome.model_dump_json().encode())
+
+    async def _receive(self, state: ConnectionState) -> None:
+        while True:
+            async with asyncio.timeout(None if state.caller else HELLO_SECONDS) as hello:
+                message = await state.websocket.receive()
+            if hello.expired():
+                break
+            if message["type"] == "websocket.disconnect":
+                return
+            frame = message.get("text")
+            await self._take_frame(state, frame if frame is not None else message["bytes"].decode(errors="replace"))
+            if state.websocket.application_state is not WebSocketState.CONNECTED:
+                return
+
+    async def _take_frame(self, state: ConnectionState, frame: str) -> None:
+        command_id: str | None = None
+        try:
+            if len(frame.encode()) > self._limits.frame_bytes:
+                await self._refuse(state, None, CommandError(_TOO_LARGE, code="frame_too_large"))
+                await state.websocket.close(4413, "The frame is too large.")
+                return
+            fields = _parse_frame(frame)
+            given_id = fields.get("id")
+            command_id = given_id if isinstance(given_id, str) else None
+            if wait := state.bucket.take():
+                raise RateLimitedError("Too many commands: wait a little.", retry_after_ms=round(wait * 1000) + 1)
+            command = _parse_command(fields)
+            answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
+            if answer is not None:
+                await self._send(state, answer.model_dump_json().encode())
+        except VgprojectError as error:
+            await self._refuse(state, command_id, error)
+
+    async def _refuse(self, state: ConnectionState, command_id: str | None, error: VgprojectError) -> None:
+        details = dict(error.details)
+        data = f.ErrorAnswerData(
+            code=error.code,
+            message=error.message,
+            retry_after_ms=details.pop("retry_after_ms", None),
+            details=details,
+        )
+        await self._send(state, f.ErrorAnswer(id=command_id, data=data).model_dump_json().encode())
+        if error.code in ("bad_frame", "rate_limited"):
+            state.bad_frames += 1
+        if state.bad_frames > MAX_BAD_FRAMES:
+            await state.websocket.close(4029 if error.code == "rate_limited" else 4400, error.message)
+        if isinstance(error, UnauthenticatedError):
+            await state.websocket.close(4401, error.message)
+
+    async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
+        if isinstance(command, c.Ping):
+            return f.Pong(id=command.id, time=to_wire(utc_now()))
+        if isinstance(command, c.Hello):
+            return self._hello(state, command)
+        if state.caller is None:
+            raise UnauthenticatedError("Say hello with a token first.")
+        if isinstance(command, c.Subscribe):
+            await self._subscribe(state, state.caller, command)
+            return None
+        if isinstance(command, c.Unsubscribe):
+            await self._unsubscribe(state, command.session_id or "")
+            return f.Ack(id=command.id)
+        answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
+        await self._send(state, f.Ack(id=command.id, data=answer).model_dump_json().encode())
+        if isinstance(command, c.TaskCommand) and command.session_id is None:
+            await self._follow(state, answer["session_id"], after=0, deltas="all")
+        return None
+
+    def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
+        caller = self._authenticator.check(command.token) if command.token else state.caller
+        if caller is None:
+            raise UnauthenticatedError("The hello has no token.")
+        state.caller = Caller(caller.user_id, caller.role, command.client or "")
+        return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
+
+    async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
+        if command.session_id is None:
+            raise CommandError("The command 'subscribe' needs a session_id.")
+        view = await self._services.sessions.get_session(command.session_id, caller)
+        recovered = command.epoch in (None, view.epoch) and command.after <= view.head_seq
+        subscribed = f.Subscribed(
+            id=command.id,
+            session_id=view.session_id,
+            recovered=recovered,
+            head_seq=view.head_seq,
+            epoch=view.epoch,
+        )
+        await self._unsubscribe(state, view.session_id)
+        await self._send(state, subscribed.model_dump_json().encode())
+        if not recovered:
+            await self._send(state, f.Snapshot(session=view).model_dump_json().encode())
+        after = command.after if recovered else 0
+        await self._follow(state, view.session_id, after=after, deltas=command.deltas)
+
+    async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: str) -> None:
+        subscription = Subscription(
+            session_id,
+            after=after,
+            deltas=deltas,  # type: ignore[arg-type]  # One of the command's choices.
+            event_log=self._services.event_log,
+            broker=self._services.broker,
+            send=lambda frame: self._send(state, frame),
+        )
+        state.subscriptions[session_id] = asyncio.create_task(
+            _run_until_gone(subscription), name=f"subscription {session_id}"
+        )
+
+    async def _unsubscribe(self, state: ConnectionState, session_id: str) -> None:
+        if task := state.subscriptions.pop(session_id, None):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _stop_subscriptions(self, state: ConnectionState) -> None:
+        for session_id in tuple(state.subscriptions):
+            await self._unsubscribe(state, session_id)
+
+    async def _send(self, state: ConnectionState, frame: bytes) -> None:
+        """Raises `WebSocketDisconnect` where the client is gone, or has taken nothing for too long."""
+        if state.stalled:
+            raise WebSocketDisconnect(4008)
+        try:
+            async with asyncio.timeout(self._limits.stalled_seconds):
+                await state.websocket.send_text(frame.decode())
+        except TimeoutError as error:
+            state.stalled = True
+            raise WebSocketDisconnect(4008) from error
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Tell everybody that the server stops."""
+        draining = f.ServerDraining(grace_ms=round(grace_seconds * 1000)).model_dump_json().encode()
+        await asyncio.gather(*(self._send(state, draining) for state in self._connections), return_exceptions=True)
+
+    async def close_all(self, code: int, reason: str) -> None:
+        closing = (state.websocket.close(code, reason) for state in tuple(self._connections))
+        await asyncio.gather(*closing, return_exceptions=True)
+
+
+async def _run_until_gone(subscription: Subscription) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await subscription.run()
+
+
+def _parse_frame(frame: str) -> dict[str, object]:
+    try:
+        fields = orjson.loads(frame)
+    except orjson.JSONDecodeError as error:
+        raise CommandError(f"The frame is not JSON: {error}", code="bad_frame") from error
+    if not isinstance(fields, dict):
+        raise CommandError("The frame is not a JSON object.", code="bad_frame")
+    return fields
+
+
+def _parse_command(fields: dict[str, object]) -> c.AnyCommand:
+    if fields.get("type") not in c.COMMAND_TYPES:
+        known = ", ".join(sorted(c.COMMAND_TYPES))
+        raise CommandError(
+            f"There is no command {fields.get('type')!r}; the commands are {known}.", code="unknown_type"
+        )
+    try:
+        return c.COMMANDS.validate_python(fields)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors())
+        raise CommandError(f"The command {fields['type']!r} is not right: {wrong}.") from error
+
+
+def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
+    """Who is the same client: named ones, and whoever speaks of the same session; else the same connection."""
+    if command.id is None or state.caller is None:
+        return ""
+    client = state.caller.client
+    place = command.session_id or ("" if client else state.id)
+    return "/".join((state.caller.user_id, client, place, command.id, digest))
+
+
+_TOO_LARGE = "The frame is too large; the limit is in `welcome`."

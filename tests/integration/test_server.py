@@ -1,0 +1,217 @@
+"""The server on a real socket, spoken to by an ordinary WebSocket client."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from sample import make_project, script, write_script
+from vgproject.config import load_config
+from vgproject.enhanced_server import DrainingServer, EnhancedRAServer
+
+TOKEN = "a-token-for-tests"
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+ENDS = {"task_completed", "task_failed", "task_cancelled"}
+
+
+@asynccontextmanager
+async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
+    """The URL of a server whose scripted model does the main job."""
+    project = tmp_path / "project"
+    if not project.exists():
+        make_project(project)
+    given_options = {
+        "home": tmp_path / "home",
+        "project": project,
+        "port": 0,
+        "token": TOKEN,
+        "approvals": "never",
+        "model": write_script(tmp_path, script()),
+        "engine": {"polling_seconds": 0.05},
+        **options,
+    }
+    server = EnhancedRAServer(load_config(given_options, {"PATH": "/usr/local/bin:/usr/bin:/bin"}))
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(ready.set_result))
+        url = await ready
+        try:
+            yield url
+        finally:
+            assert server.running is not None
+            assert isinstance(server.running, DrainingServer)
+            server.running.should_exit = True
+            await serving
+
+
+def open_websocket(url: str, **options: Any) -> connect:
+    return connect(url.replace("http", "ws") + "/v1/ws", additional_headers=HEADERS, **options)
+
+
+async def frames(websocket: ClientConnection) -> AsyncIterator[dict[str, Any]]:
+    async for message in websocket:
+        received = json.loads(message)
+        for frame in received if isinstance(received, list) else [received]:
+            yield frame
+
+
+async def receive(websocket: ClientConnection, *types: str) -> list[dict[str, Any]]:
+    """Everything up to the first frame of one of ``types``."""
+    received = []
+    async for frame in frames(websocket):
+        received.append(frame)
+        if frame["type"] in types:
+            return received
+    raise AssertionError(f"closed before {types}")
+
+
+async def send(websocket: ClientConnection, **command: Any) -> None:
+    await websocket.send(json.dumps(command))
+
+
+async def test_the_shortest_client_sees_its_task_to_the_end(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url, open_websocket(url) as websocket:
+        await send(websocket, type="task", content="Make the failing test pass")
+        received = await receive(websocket, *ENDS)
+
+    assert [frame["type"] for frame in received[:2]] == ["welcome", "ack"]
+    assert received[-1]["type"] == "task_completed"
+    events = [frame["seq"] for frame in received if "seq" in frame]
+    assert events == list(range(1, len(events) + 1))
+    assert "text_delta" in {frame["type"] for frame in received}
+
+
+async def test_a_client_that_comes_back_gets_what_it_missed_and_nothing_twice(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url:
+        async with open_websocket(url) as websocket:
+            await send(websocket, type="task", id="c1", content="Make the failing test pass")
+            first = await receive(websocket, "research_complete")
+        session_id = first[1]["data"]["session_id"]
+        async with open_websocket(url) as websocket:
+            await send(
+                websocket, type="subscribe", session_id=session_id, after=first[-1]["seq"], epoch=first[-1]["epoch"]
+            )
+            rest = await receive(websocket, *ENDS)
+    seqs = [frame["seq"] for frame in [*first, *rest] if "seq" in frame]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+@pytest.mark.parametrize("cursor", [{"after": 10_000}, {"after": 1, "epoch": "another"}])
+async def test_a_cursor_that_cannot_be_used_is_answered_with_a_snapshot(tmp_path: Path, cursor: dict[str, Any]) -> None:
+    async with running_server(tmp_path) as url, open_websocket(url) as websocket:
+        await send(websocket, type="create_session", id="c1")
+        session_id = (await receive(websocket, "ack"))[-1]["data"]["session_id"]
+        await send(websocket, type="subscribe", session_id=session_id, **cursor)
+        received = await receive(websocket, "session_created")
+    assert [frame["type"] for frame in received] == ["subscribed", "snapshot", "session_created"]
+    assert received[0]["recovered"] is False
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("not json", "bad_frame"),
+        ("[1, 2]", "bad_frame"),
+        ('{"type": "launch"}', "unknown_type"),
+        ('{"type": "task"}', "invalid_command"),
+        ('{"type": "task", "content": "x", "extra": 1}', "invalid_command"),
+        ('{"type": "task", "content": "x", "session_id": "nowhere"}', "no_such_session"),
+        ('{"type": "subscribe", "session_id": "nowhere"}', "no_such_session"),
+        ('{"type": "cancel"}', "invalid_command"),
+    ],
+)
+async def test_a_frame_that_is_not_right_is_answered_and_the_connection_stays(
+    tmp_path: Path, frame: str, code: str
+) -> None:
+    async with running_server(tmp_path) as url, open_websocket(url) as websocket:
+        await websocket.send(frame)
+        error = (await receive(websocket, "error"))[-1]
+        assert error["data"]["code"] == code
+        await send(websocket, type="ping", id="p")
+        assert (await receive(websocket, "pong"))[-1]["id"] == "p"
+
+
+async def test_who_has_no_token_or_comes_from_elsewhere_is_kept_out(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 200
+        refused = await client.get("/v1/sessions")
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+        foreign = {**HEADERS, "Host": "evil.example"}
+        assert (await client.get("/v1/sessions", headers=foreign)).status_code == 403
+        assert (await client.get("/v1/sessions", headers={**HEADERS, "Origin": "http://evil"})).status_code == 403
+        with pytest.raises(InvalidStatus):
+            await connect(url.replace("http", "ws") + "/v1/ws", origin="http://evil.example")  # type: ignore[arg-type]
+        async with connect(
+            url.replace("http", "ws") + "/v1/ws", additional_headers={"Authorization": "Bearer wrong"}
+        ) as websocket:
+            with pytest.raises(ConnectionClosed) as closed:
+                await websocket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4401
+
+
+async def test_hello_signs_in_a_client_that_cannot_set_headers(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url, connect(url.replace("http", "ws") + "/v1/ws") as websocket:
+        await send(websocket, type="hello", id="h", token=TOKEN, client="test")
+        assert (await receive(websocket, "ack"))[-1]["data"]["role"] == "owner"
+
+
+async def test_http_shows_the_session_its_events_and_its_diff(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as client:
+        session = (await client.post("/v1/sessions", json={"title": "By HTTP"})).json()
+        path = f"/v1/sessions/{session['session_id']}"
+        assert (await client.post(f"{path}/tasks", json={"content": "Mend it"})).status_code == 202
+        async with client.stream("GET", f"{path}/events", headers={"Accept": "text/event-stream"}) as stream:
+            lines = stream.aiter_lines()
+            while json.loads(await _next_data(lines))["type"] not in ENDS:
+                pass
+        page = (await client.get(f"{path}/events", params={"after": 2, "limit": 3})).json()
+        assert [event["seq"] for event in page["events"]] == [3, 4, 5]
+        assert "+    return a + b" in (await client.get(f"{path}/diff")).text
+        assert (await client.get(path)).json()["tasks"][0]["status"] == "completed"
+        missing = await client.get("/v1/sessions/nowhere")
+        assert (missing.status_code, missing.json()["code"]) == (404, "no_such_session")
+        assert missing.headers["content-type"] == "application/problem+json"
+
+
+async def _next_data(lines: AsyncIterator[str]) -> str:
+    async for line in lines:
+        if line.startswith("data: "):
+            return line.removeprefix("data: ")
+    raise AssertionError("the stream ended")
+
+
+async def test_no_frame_breaks_the_server(tmp_path: Path) -> None:
+    json_values = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+        lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=10), children, max_size=3),
+    )
+    kinds = st.sampled_from(["task", "subscribe", "cancel", "hello", "resolve_approval", "remember", "zzz"])
+    objects = st.fixed_dictionaries(
+        {"type": kinds}, optional={"id": json_values, "session_id": json_values, "after": json_values}
+    )
+    examples: list[str] = []
+
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.one_of(st.text(max_size=50), objects.map(json.dumps), json_values.map(json.dumps)))
+    def collect(frame: str) -> None:
+        examples.append(frame)
+
+    collect()
+    async with running_server(tmp_path, limits={"command_burst": 1000}) as url:
+        for start in range(0, len(examples), 20):
+            async with open_websocket(url) as websocket:
+                for frame in examples[start : start + 20]:
+                    await websocket.send(frame)
+                await send(websocket, type="ping")
+                await receive(websocket, "pong")
