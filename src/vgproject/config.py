@@ -1,5 +1,6 @@
 """Configuration: command line over environment over the project's file over the user's over defaults."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class Loaded:
     environ: Mapping[str, str] = field(repr=False)
 
 
-def load_config(options: Mapping[str, Any], environ: Mapping[str, str]) -> Loaded:
+def load_config(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Loaded:
     """``options`` are those of the command line; ``None`` is an option that was not given.
 
     Raises `ConfigError` that names the option, its source, its value and what is allowed.

@@ -2,8 +2,8 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 
 import uvicorn
@@ -42,7 +42,7 @@ class EnhancedRAServer:
         self._config = loaded.config
         self._manager: WebSocketManager | None = None
         self.authenticator: Authenticator | None = None
-        self.running: DrainingServer | None = None
+        self._running: DrainingServer | None = None
         self.app = FastAPI(
             title="vgPROJECT", version=__version__, lifespan=self._lifespan, docs_url=None, redoc_url=None
         )
@@ -93,8 +93,16 @@ class EnhancedRAServer:
         await self.app.state.services.engine.drain(grace)
         await self._manager.close_all(4000, "The server is stopping: come back.")
 
-    async def serve(self, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM or SIGINT. ``ready`` is called with the URL once requests are answered."""
+    def stop(self) -> None:
+        """Let `serve` drain and return."""
+        if self._running:
+            self._running.should_exit = True
+
+    async def serve(self, ready: Callable[[str], None], *, signals: bool = True) -> None:
+        """Serve until `stop`, or with ``signals`` until SIGTERM or SIGINT.
+
+        ``ready`` is called with the URL once requests are answered.
+        """
         listener = _listen(self._config.host, self._config.port)
         host, port = listener.getsockname()[:2]
         url = f"http://{host}:{port}"
@@ -112,19 +120,33 @@ class EnhancedRAServer:
             (self._config.home / "server.json").write_text(json.dumps({"url": url}))
             ready(url)
 
-        self.running = DrainingServer(config, started, self.drain)
-        await self.running.serve([listener])
+        self._running = DrainingServer(config, started, self.drain, signals=signals)
+        await self._running.serve([listener])
 
 
 class DrainingServer(uvicorn.Server):
     """uvicorn closes connections before it ends the lifespan: too late to drain. So this drains first."""
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], None], drain: Callable[[], Awaitable[None]]
+        self,
+        config: uvicorn.Config,
+        started: Callable[[], None],
+        drain: Callable[[], Awaitable[None]],
+        *,
+        signals: bool,
     ) -> None:
         super().__init__(config)
+        self._signals = signals
         self._started = started
         self._drain = drain
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        if self._signals:
+            with super().capture_signals():
+                yield
+        else:
+            yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

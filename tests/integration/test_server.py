@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sample import make_project, script, write_script
 from vgproject.config import load_config
-from vgproject.enhanced_server import DrainingServer, EnhancedRAServer
+from vgproject.enhanced_server import EnhancedRAServer
 
 TOKEN = "a-token-for-tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -42,14 +42,12 @@ async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
     server = EnhancedRAServer(load_config(given_options, {"PATH": "/usr/local/bin:/usr/bin:/bin"}))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve(ready.set_result))
+        serving = group.create_task(server.serve(ready.set_result, signals=False))
         url = await ready
         try:
             yield url
         finally:
-            assert server.running is not None
-            assert isinstance(server.running, DrainingServer)
-            server.running.should_exit = True
+            server.stop()
             await serving
 
 

@@ -1,0 +1,72 @@
+"""A client of the server: commands and events over one WebSocket, the rest over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from vgproject.cli.home import ServerAddress
+from vgproject.errors import UnauthenticatedError, UnavailableError, VgprojectError
+from vgproject.utils.ids import new_id
+
+Frame = dict[str, Any]
+RECONNECT_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0)
+FINAL_CLOSE_CODES = frozenset({4400, 4401, 4403, 4404, 4413, 4430})
+
+
+class Client:
+    def __init__(self, address: ServerAddress) -> None:
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {address.token}"}
+
+    async def command(self, session_id: str | None, **command: Any) -> Frame:
+        """The ack's data. Raises `VgprojectError` with the server's code and sentence."""
+        path = f"/v1/sessions/{session_id}/commands"
+        return dict(await self.request("POST", path, json={"id": new_id("cmd"), **command}))
+
+    async def request(self, method: str, path: str, **options: Any) -> Any:
+        """The answer's JSON, or its text. Raises `VgprojectError`."""
+        try:
+            async with httpx.AsyncClient(base_url=self._address.url, headers=self._headers, timeout=60) as http:
+                response = await http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise UnavailableError(f"The server at {self._address.url} does not answer.", code="no_server") from error
+        is_json = "json" in response.headers.get("content-type", "")
+        if response.is_error:
+            problem = response.json() if is_json else {"detail": response.text, "code": "http_error"}
+            raise VgprojectError(problem["detail"], code=problem["code"])
+        return response.json() if is_json else response.text
+
+    async def follow(self, session_id: str, *, after: int = 0, deltas: str = "all") -> AsyncIterator[Frame]:
+        """Events after ``after`` and deltas, for ever; a lost connection is made again from the last event."""
+        failures = 0
+        while True:
+            try:
+                async for frame in self._frames(session_id, after, deltas):
+                    after = frame.get("seq", after)
+                    failures = 0
+                    yield frame
+            except InvalidStatus as error:
+                raise UnauthenticatedError(f"The server refused the connection: {error}") from error
+            except (ConnectionClosed, OSError) as error:
+                if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code in FINAL_CLOSE_CODES:
+                    raise VgprojectError(error.rcvd.reason, code=f"closed_{error.rcvd.code}") from error
+                if failures == len(RECONNECT_SECONDS):
+                    raise UnavailableError("The server is gone.", code="no_server") from error
+                await asyncio.sleep(RECONNECT_SECONDS[failures])
+                failures += 1
+
+    async def _frames(self, session_id: str, after: int, deltas: str) -> AsyncIterator[Frame]:
+        url = self._address.url.replace("http", "ws", 1) + "/v1/ws"
+        async with connect(url, additional_headers=self._headers, max_size=None) as websocket:
+            subscribe = {"type": "subscribe", "session_id": session_id, "after": after, "deltas": deltas}
+            await websocket.send(json.dumps(subscribe))
+            async for message in websocket:
+                received = json.loads(message)
+                for frame in received if isinstance(received, list) else [received]:
+                    yield frame
+        raise ConnectionClosed(None, None)

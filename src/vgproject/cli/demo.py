@@ -1,0 +1,69 @@
+"""The main job on a sample repository: from failing tests to passing ones, through the real server."""
+
+import asyncio
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from vgproject.cli.client import Client
+from vgproject.cli.follow import create_view, follow_task
+from vgproject.cli.tasks import open_server
+from vgproject.config import load_config
+from vgproject.workspace.git import run_git
+from vgproject.workspace.workspace import Workspaces
+
+TASK = "The tests of the shopping cart fail. Find out why and make them pass."
+TEST_COMMAND = "python3 -m unittest -v"
+
+
+def run_demo(*, model: str | None, keep: bool) -> int:
+    """0 only if the sample's tests really pass in the session's workspace."""
+    if keep:
+        return asyncio.run(_demo(Path(tempfile.mkdtemp(prefix="vgproject-demo-")), model, keep=True))
+    with tempfile.TemporaryDirectory(prefix="vgproject-demo-") as directory:
+        return asyncio.run(_demo(Path(directory), model, keep=False))
+
+
+async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
+    project = directory / "shop"
+    await _make_project(project)
+    script = files("vgproject.cli.sample") / "script.json"
+    options: dict[str, Any] = {
+        "home": directory / "home",
+        "project": project,
+        "model": model or f"scripted:{script}",
+        "approvals": "never",
+        "test_command": TEST_COMMAND,
+    }
+    loaded = load_config(options)
+    print(f"A sample repository with failing tests is in {project}\n")
+    async with open_server(loaded, None) as address:
+        client = Client(address)
+        answer = await client.request("POST", "/v1/sessions", json={"project": str(project), "title": "Demo"})
+        session_id = answer["session_id"]
+        task = await client.request("POST", f"/v1/sessions/{session_id}/tasks", json={"content": TASK})
+        code = await follow_task(client, session_id, task["task_id"], create_view(as_json=False))
+        print("\n" + await client.request("GET", f"/v1/sessions/{session_id}/diff"))
+        workspace = await Workspaces(loaded.config.home, loaded.environ).open(session_id)
+        tests = await workspace.run(TEST_COMMAND, timeout_seconds=60, on_output=lambda _: None)
+        passed = tests.exit_code == 0
+        print(f"{TEST_COMMAND}, run once more in the workspace: {'passed' if passed else 'FAILED'}")
+        if keep:
+            print(f"\nThe server stays at {address.url} until Ctrl-C. Look again with:")
+            print(f"  VGPROJECT_HOME={loaded.config.home} vgproject events {session_id}")
+            await asyncio.Event().wait()
+    return code or int(not passed)
+
+
+async def _make_project(project: Path) -> None:
+    _write_files(project)
+    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "A shopping cart")):
+        await run_git(*words, cwd=project)
+
+
+def _write_files(project: Path) -> None:
+    project.mkdir(parents=True)
+    for name in ("cart.py", "test_cart.py"):
+        (project / name).write_text((files("vgproject.cli.sample") / f"{name}.txt").read_text())
+    (project / ".gitignore").write_text("__pycache__/\n")

@@ -1,0 +1,80 @@
+"""Following a task to its end in a terminal, and answering what it asks."""
+
+import asyncio
+import sys
+from typing import Any, Protocol
+
+from rich.console import Console
+
+from vgproject.cli.client import Client
+from vgproject.cli.live import ENDS, JsonView, LiveView
+from vgproject.errors import VgprojectError
+
+NEEDS_ANSWER = 3
+INTERRUPTED = 130
+ANSWERS = {"y": "approve", "a": "approve_for_session", "n": "deny"}
+RECOVERY_ANSWERS = {"r": "run_again", "s": "skip", "d": "mark_done"}
+
+
+class View(Protocol):
+    def show(self, frame: dict[str, Any]) -> None: ...
+
+
+def create_view(*, as_json: bool) -> View:
+    console = Console()
+    return JsonView(console) if as_json else LiveView(console)
+
+
+async def follow_task(client: Client, session_id: str, task_id: str, view: View, *, after: int = 0) -> int:
+    """Show the session until its task has ended; the exit code."""
+    asked: dict[str, dict[str, Any]] = {}
+    async for frame in client.follow(session_id, after=after):
+        view.show(frame)
+        if frame.get("task_id") != task_id:
+            continue
+        if frame["type"] in ENDS:
+            return ENDS[frame["type"]]
+        if frame["type"] in ("approval_requested", "recovery_decision_requested", "budget_exceeded"):
+            asked[frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget"] = frame
+        elif frame["type"] in ("approval_resolved", "recovery_decision_resolved"):
+            asked.pop(frame["data"].get("approval_id") or frame["data"]["recovery_id"], None)
+        if asked and not await _answer(client, session_id, asked):
+            return NEEDS_ANSWER
+    raise AssertionError("following has no end")
+
+
+async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, Any]]) -> bool:
+    """Ask the person at this terminal; false where there is none."""
+    if not sys.stdin.isatty():
+        sys.stderr.write("The task needs an answer, and nobody is at this terminal: use --yes, or another client.\n")
+        return False
+    asked_id, frame = asked.popitem()
+    try:
+        if frame["type"] == "approval_requested":
+            decision = await _choose(f"Run {frame['data']['arguments']}? [y]es, [n]o, [a]lways this: ", ANSWERS)
+            await client.command(session_id, type="resolve_approval", approval_id=asked_id, decision=decision)
+        elif frame["type"] == "recovery_decision_requested":
+            question = f"{frame['data']['arguments']}: [r]un again, [s]kip, [d]one already: "
+            decision = await _choose(question, RECOVERY_ANSWERS)
+            await client.command(session_id, type="resolve_recovery", recovery_id=asked_id, decision=decision)
+        else:
+            raised = await _read("A new budget in USD, or nothing to stop: ")
+            if not raised:
+                await client.command(session_id, type="cancel")
+                return True
+            await client.command(session_id, type="update_settings", settings={"max_cost_usd": float(raised)})
+            await client.command(session_id, type="resume")
+    except VgprojectError as error:
+        if error.code != "already_resolved":
+            raise
+    return True
+
+
+async def _choose(question: str, answers: dict[str, str]) -> str:
+    while (letter := (await _read(question)).strip().lower()[:1]) not in answers:
+        pass
+    return answers[letter]
+
+
+async def _read(question: str) -> str:
+    return await asyncio.to_thread(input, question)

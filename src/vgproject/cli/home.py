@@ -1,0 +1,42 @@
+"""One process at a time serves a home; the others find it through what it writes there."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vgproject.errors import ConflictError, UnavailableError
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    url: str
+    token: str
+
+
+@contextmanager
+def hold_home(home: Path) -> Iterator[None]:
+    """Raises `ConflictError` (``home_in_use``) where another process serves this home."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "server.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(
+                f"Another process serves {home}: use it with --server, or choose another VGPROJECT_HOME.",
+                code="home_in_use",
+            ) from error
+        yield
+
+
+def find_server(home: Path) -> ServerAddress:
+    """The server that wrote its address to ``home``. Raises `UnavailableError` (``no_server``)."""
+    try:
+        url = json.loads((home / "server.json").read_text())["url"]
+        return ServerAddress(url, (home / "token").read_text().strip())
+    except FileNotFoundError as error:
+        raise UnavailableError(
+            f"No server has run with {home}: start one with `vgproject serve`.", code="no_server"
+        ) from error

@@ -1,0 +1,130 @@
+"""How a session looks in a terminal: one pass over its frames, nothing is drawn over."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from vgproject.utils.text import shorten
+
+Frame = dict[str, Any]
+ENDS = {"task_completed": 0, "task_failed": 1, "task_cancelled": 1}
+
+
+class LiveView:
+    """Prints what `show` is given. Text that was streamed is not printed again with the event that ends it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._streamed: dict[str, int] = {}
+        self._at_line_start = True
+        self._shown: dict[str, Callable[[Frame, Frame], None]] = {
+            "task_queued": lambda _, data: self._line(f"[bold]Task[/] {escape(data['content'])}"),
+            "task_recovered": lambda _, data: self._line("[yellow]The task goes on after an interruption.[/]"),
+            "phase_started": lambda _, data: self._line(
+                f"\n[bold cyan]━━ {data['phase'].capitalize()}[/] [dim]{escape(data['model'])}[/]"
+            ),
+            "phase_skipped": lambda _, data: self._line(f"[dim]{data['phase']} skipped: {escape(data['reason'])}[/]"),
+            "phase_failed": lambda _, data: self._line(
+                f"[red]{data['phase']} failed: {escape(data['error']['message'])}[/]"
+            ),
+            "progress_update": self._progress,
+            "agent_message": lambda _, data: self._text(data["message_id"], 0, data["text"]),
+            "text_delta": lambda frame, _: self._text(frame["message_id"], frame["offset"], frame["text"]),
+            "tool_output_delta": lambda frame, _: self._text(frame["tool_call_id"], frame["offset"], frame["text"]),
+            "tool_requested": lambda _, data: self._line(
+                f"[green]▸ {data['tool']}[/] [dim]{escape(shorten(json.dumps(data['arguments'], ensure_ascii=False), 160))}[/]"
+            ),
+            "tool_completed": self._tool_completed,
+            "tool_failed": lambda _, data: self._line(f"  [red]✗ {escape(shorten(data['message'], 400))}[/]"),
+            "file_changed": lambda _, data: self._line(
+                f"  [blue]{data['change']}[/] {escape(data['path'])} [green]+{data['additions']}[/] [red]-{data['deletions']}[/]"
+            ),
+            "planning_complete": self._plan,
+            "research_complete": lambda _, data: self._line(f"\n{escape(data['notes'])}"),
+            "plan_step_updated": lambda _, data: self._line(f"  Step {escape(data['step_id'])}: {data['status']}"),
+            "model_retried": lambda _, data: self._line(
+                f"[yellow]The model is asked again ({escape(data['reason'])}); what it said does not count.[/]"
+            ),
+            "approval_requested": lambda _, data: self._line(f"[yellow]Needs approval: {escape(data['reason'])}[/]"),
+            "approval_resolved": lambda _, data: self._line(
+                f"[yellow]{data['decision']} by {escape(data['resolved_by'])}[/]"
+            ),
+            "recovery_decision_requested": lambda _, data: self._line(f"[yellow]{escape(data['unknown'])}[/]"),
+            "budget_exceeded": lambda _, data: self._line(
+                f"[yellow]The budget of {data['allowed']} {data['limit']} is used up.[/]"
+            ),
+            "memory_recalled": lambda _, data: self._line(
+                f"[dim]Recalled {len(data['entries'])} entries of memory.[/]"
+            ),
+            "memory_merged": lambda _, data: self._line(
+                f"[dim]Memory: {len(data['added'])} new, {len(data['merged'])} known.[/]"
+            ),
+            "implementation_complete": self._implemented,
+            "task_completed": self._completed,
+            "task_failed": lambda _, data: self._line(f"\n[bold red]Failed:[/] {escape(data['error']['message'])}"),
+            "task_cancelled": lambda _, data: self._line("\n[bold yellow]Cancelled.[/]"),
+        }
+
+    def show(self, frame: Frame) -> None:
+        if show := self._shown.get(frame["type"]):
+            show(frame, frame.get("data", {}))
+
+    def _line(self, markup: str) -> None:
+        if not self._at_line_start:
+            self._console.print()
+        self._console.print(markup, highlight=False)
+        self._at_line_start = True
+
+    def _text(self, message_id: str, offset: int, text: str) -> None:
+        new = text[max(self._streamed.get(message_id, 0) - offset, 0) :]
+        if new:
+            self._console.print(new, end="", markup=False, highlight=False, soft_wrap=True)
+            self._streamed[message_id] = offset + len(text)
+            self._at_line_start = new.endswith("\n")
+
+    def _progress(self, _: Frame, data: Frame) -> None:
+        done = round(data["percent"] / 5)
+        step = f" ({data['step']}/{data['steps']})" if data.get("steps") else ""
+        bar = f"{'█' * done}{'░' * (20 - done)}"
+        self._line(f"[dim]{bar} {data['percent']:>5.1f}% {escape(data['label'])}{step}[/]")
+
+    def _tool_completed(self, _: Frame, data: Frame) -> None:
+        if data["tool_call_id"] in self._streamed:
+            last = data["result"].rstrip().rpartition("\n")[2]
+            self._line(f"  [dim]{escape(last)} {data['duration_ms']} ms[/]")
+        else:
+            first = shorten(data["result"].strip().replace("\n", " ⏎ "), 160)
+            self._line(f"  [dim]✓ {data['tool']}: {escape(first)}[/]")
+
+    def _plan(self, _: Frame, data: Frame) -> None:
+        plan = data["plan"]
+        self._line(f"\n[bold]Plan[/] {escape(plan['summary'])}")
+        for step in plan["steps"]:
+            self._line(f"  {escape(step['id'])}. {escape(step['title'])} [dim]{escape(', '.join(step['files']))}[/]")
+
+    def _implemented(self, _: Frame, data: Frame) -> None:
+        self._line(f"\n{escape(data['summary'])}")
+        if tests := data.get("tests"):
+            self._line(
+                f"Tests: {escape(tests['command'])}: {'[green]passed[/]' if tests['passed'] else '[red]failed[/]'}"
+            )
+
+    def _completed(self, _: Frame, data: Frame) -> None:
+        usage = data["usage"]
+        cost = "of unknown price" if usage["cost_usd"] is None else f"${usage['cost_usd']:.4f}"
+        tokens = usage["input_tokens"] + usage["output_tokens"]
+        self._line(f"\n[bold green]Completed[/] [dim]{usage['requests']} model calls, {tokens} tokens, {cost}[/]")
+
+
+class JsonView:
+    """The native events, one a line."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def show(self, frame: Frame) -> None:
+        if "seq" in frame:
+            self._console.out(json.dumps(frame, ensure_ascii=False), highlight=False)

@@ -1,0 +1,85 @@
+"""The server's documents, its database, and what works on this machine."""
+
+import asyncio
+import json
+import shutil
+import sysconfig
+from typing import Any
+
+from vgproject.config import SECRETS, Loaded, load_config
+from vgproject.enhanced_server import EnhancedRAServer
+from vgproject.errors import ModelError, UnavailableError
+from vgproject.llm.llm import Llm
+from vgproject.repositories.unit_of_work import Database
+
+
+def upgrade_database(options: dict[str, Any]) -> int:
+    config = load_config(options).config
+
+    async def upgrade() -> None:
+        config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = Database(config.home / "vgproject.db")
+        await database.upgrade()
+        await database.close()
+
+    asyncio.run(upgrade())
+    print(f"The database in {config.home} is up to date.")
+    return 0
+
+
+def print_openapi(options: dict[str, Any]) -> int:
+    print(json.dumps(EnhancedRAServer(load_config(options)).app.openapi(), indent=2))
+    return 0
+
+
+def examine(options: dict[str, Any]) -> int:
+    """Print every setting with its source, and what is found; 1 if something that is needed is not there."""
+    loaded = load_config(options)
+    for name in type(loaded.config).model_fields:
+        value = "(hidden)" if name in SECRETS and getattr(loaded.config, name) else getattr(loaded.config, name)
+        print(f"{name:<18} {value}  [{loaded.sources.get(name, 'default')}]")
+    print()
+    findings = [_find_git(), _find_ripgrep(), _find_model(loaded), _find_database(loaded)]
+    for works, text in findings:
+        print(f"{'✓' if works else '✗'} {text}")
+    print("! There is no sandbox: commands run as this user, and each needs approval unless approvals is 'never'.")
+    return 0 if all(works for works, _ in findings) else 1
+
+
+def _find_git() -> tuple[bool, str]:
+    git = shutil.which("git")
+    return (True, f"git: {git}") if git else (False, "git is not found: install it.")
+
+
+def _find_ripgrep() -> tuple[bool, str]:
+    program = shutil.which("rg", path=sysconfig.get_path("scripts")) or shutil.which("rg")
+    return (True, f"ripgrep: {program}") if program else (False, "ripgrep is not found: install the package ripgrep.")
+
+
+def _find_model(loaded: Loaded) -> tuple[bool, str]:
+    llm = Llm(loaded.config.llm, loaded.provider_environment)
+    try:
+        model = loaded.config.model or llm.default_model()
+        llm.check(model)
+    except ModelError as error:
+        return False, error.message
+    return True, f"model: {model}"
+
+
+def _find_database(loaded: Loaded) -> tuple[bool, str]:
+    path = loaded.config.home / "vgproject.db"
+    if not path.exists():
+        return True, f"database: {path} will be made at the first start"
+
+    async def check() -> None:
+        database = Database(path)
+        try:
+            await database.check()
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(check())
+    except UnavailableError as error:
+        return False, error.message
+    return True, f"database: {path}"

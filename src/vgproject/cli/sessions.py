@@ -1,0 +1,122 @@
+"""Looking at sessions and memory of a server: ``sessions``, ``events``, ``diff``, ``apply``, ``memory``."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from vgproject.cli.client import Client
+from vgproject.cli.follow import create_view
+from vgproject.cli.tasks import open_server
+from vgproject.config import load_config
+
+
+def with_client(work: Callable[[Client], Awaitable[int]], options: dict[str, Any], server: str | None) -> int:
+    """Run ``work`` with a client of the server that ``options`` lead to."""
+
+    async def run() -> int:
+        async with open_server(load_config(options), server) as address:
+            return await work(Client(address))
+
+    return asyncio.run(run())
+
+
+def list_sessions(options: dict[str, Any], *, server: str | None, as_json: bool) -> int:
+    async def work(client: Client) -> int:
+        sessions = await client.request("GET", "/v1/sessions")
+        if as_json:
+            print(json.dumps(sessions, indent=2))
+            return 0
+        table = Table("session", "status", "title", "project", "updated", box=None)
+        for session in sessions:
+            table.add_row(*(session[name] for name in ("session_id", "status", "title", "project", "updated_at")))
+        Console().print(table)
+        return 0
+
+    return with_client(work, options, server)
+
+
+def show_events(
+    session_id: str, options: dict[str, Any], *, server: str | None, after: int, follow: bool, as_json: bool
+) -> int:
+    async def work(client: Client) -> int:
+        view = create_view(as_json=as_json)
+        if follow:
+            async for frame in client.follow(session_id, after=after):
+                view.show(frame)
+        cursor = after
+        while True:
+            query = {"after": cursor, "limit": 1000}
+            page = await client.request("GET", f"/v1/sessions/{session_id}/events", params=query)
+            for frame in page["events"]:
+                view.show(frame)
+            if not page["events"]:
+                return 0
+            cursor = page["events"][-1]["seq"]
+
+    return with_client(work, options, server)
+
+
+def show_diff(session_id: str | None, options: dict[str, Any], *, server: str | None) -> int:
+    async def work(client: Client) -> int:
+        diff = await client.request("GET", f"/v1/sessions/{await _or_last(client, session_id)}/diff")
+        if sys.stdout.isatty():
+            Console().print(Syntax(diff, "diff", background_color="default"))
+        else:
+            sys.stdout.write(diff)
+        return 0
+
+    return with_client(work, options, server)
+
+
+def apply_changes(session_id: str | None, options: dict[str, Any], *, server: str | None) -> int:
+    async def work(client: Client) -> int:
+        applied = await client.request("POST", f"/v1/sessions/{await _or_last(client, session_id)}/apply")
+        for change in applied["files"]:
+            print(f"{change['change']:>9} {change['path']} +{change['additions']} -{change['deletions']}")
+        if not applied["files"]:
+            print("There is nothing to apply.")
+        return 0
+
+    return with_client(work, options, server)
+
+
+async def _or_last(client: Client, session_id: str | None) -> str:
+    if session_id:
+        return session_id
+    sessions = await client.request("GET", "/v1/sessions")
+    return str(sessions[0]["session_id"]) if sessions else "none"
+
+
+def show_memory(path: str, options: dict[str, Any], *, server: str | None, query: str | None = None) -> int:
+    async def work(client: Client) -> int:
+        wanted = {"project": _project(options), **({"q": query} if query else {})}
+        entries = await client.request("GET", path, params=wanted)
+        for entry in entries:
+            print(f"{entry['memory_id']}  v{entry['version']}  {entry['kind']:<13} {entry['content']}")
+        return 0
+
+    return with_client(work, options, server)
+
+
+def change_memory(method: str, path: str, body: dict[str, Any], options: dict[str, Any], *, server: str | None) -> int:
+    async def work(client: Client) -> int:
+        if method == "POST":
+            body["project"] = _project(options)
+        if method == "PATCH":
+            body["version"] = (await client.request("GET", path))["version"]
+        sent = {"json": body} if body else {}
+        entry = await client.request(method, path, **sent)
+        print(f"{entry['memory_id']}  v{entry['version']}  {entry['content']}")
+        return 0
+
+    return with_client(work, options, server)
+
+
+def _project(options: dict[str, Any]) -> str:
+    return str(load_config(options).config.project.resolve())

@@ -1,0 +1,127 @@
+"""``serve``, ``run`` and ``attach``: a server, a task, a session to follow."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from vgproject.cli.client import Client
+from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
+from vgproject.cli.home import ServerAddress, find_server, hold_home
+from vgproject.config import Loaded, load_config
+from vgproject.enhanced_server import EnhancedRAServer
+from vgproject.errors import ConflictError
+
+
+def serve(options: dict[str, Any]) -> int:
+    loaded = load_config(options)
+    _set_up_logging(loaded.config.log_format)
+    server = EnhancedRAServer(loaded)
+
+    def ready(url: str) -> None:
+        assert server.authenticator is not None
+        print(f"vgproject is ready at {url}/sign-in?code={server.authenticator.new_code()}", flush=True)
+        if loaded.config.approvals != "never":
+            print("Commands run without a sandbox: each needs your approval.", file=sys.stderr, flush=True)
+
+    with hold_home(loaded.config.home):
+        asyncio.run(server.serve(ready))
+    return 0
+
+
+def run(content: str, options: dict[str, Any], request: dict[str, Any], *, server: str | None, as_json: bool) -> int:
+    loaded = load_config(options)
+    return _interruptible(_run(loaded, content, request, server=server, as_json=as_json))
+
+
+async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server: str | None, as_json: bool) -> int:
+    config = loaded.config
+    settings = {
+        "model": config.model,
+        "models": config.models,
+        "approvals": config.approvals,
+        "test_command": config.test_command,
+        "max_cost_usd": config.max_cost_usd,
+    }
+    project = str(config.project.resolve())
+    async with open_server(loaded, server) as address:
+        client = Client(address)
+        session = await client.request("POST", "/v1/sessions", json={"project": project, "settings": settings})
+        session_id = session["session_id"]
+        task = await client.request("POST", f"/v1/sessions/{session_id}/tasks", json={"content": content, **request})
+        code = await follow_task(client, session_id, task["task_id"], create_view(as_json=as_json))
+    if not as_json:
+        print(f"Session {session_id}: see `vgproject diff {session_id}`, then `vgproject apply {session_id}`.")
+    return code
+
+
+def attach(session_id: str, options: dict[str, Any], *, server: str | None, as_json: bool) -> int:
+    return _interruptible(_attach(load_config(options), session_id, server=server, as_json=as_json))
+
+
+async def _attach(loaded: Loaded, session_id: str, *, server: str | None, as_json: bool) -> int:
+    async with open_server(loaded, server) as address:
+        client = Client(address)
+        session = await client.request("GET", f"/v1/sessions/{session_id}")
+        if not session["tasks"]:
+            return 0
+        return await follow_task(client, session_id, session["tasks"][-1]["task_id"], create_view(as_json=as_json))
+
+
+def _interruptible(work: Any) -> int:
+    try:
+        return int(asyncio.run(work))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. The task is kept: `vgproject attach SESSION` goes on with it.\n")
+        return INTERRUPTED
+
+
+@asynccontextmanager
+async def open_server(loaded: Loaded, url: str | None) -> AsyncIterator[ServerAddress]:
+    """The server at ``url``, else the one that serves this home, else one of our own for as long as it is needed."""
+    home = loaded.config.home
+    if url:
+        token = loaded.config.token or _read_token(home)
+        yield ServerAddress(url.rstrip("/"), token)
+        return
+    try:
+        with hold_home(home):
+            async with _embedded_server(loaded) as address:
+                yield address
+    except ConflictError as error:
+        if error.code != "home_in_use":
+            raise
+        yield find_server(home)
+
+
+def _read_token(home: Path) -> str:
+    path = home / "token"
+    return path.read_text().strip() if path.is_file() else ""
+
+
+@asynccontextmanager
+async def _embedded_server(loaded: Loaded) -> AsyncIterator[ServerAddress]:
+    config = loaded.config.model_copy(update={"port": 0, "host": "127.0.0.1"})
+    server = EnhancedRAServer(Loaded(config, loaded.sources, loaded.provider_environment, loaded.environ))
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(server.serve(ready.set_result, signals=False), name="embedded server")
+    either: list[asyncio.Future[Any]] = [serving, ready]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        await serving
+    try:
+        assert server.authenticator is not None
+        yield ServerAddress(ready.result(), server.authenticator.token)
+    finally:
+        server.stop()
+        await serving
+
+
+def _set_up_logging(log_format: str) -> None:
+    text = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    as_json = '{"time": "%(asctime)s", "level": "%(levelname)s", "logger": "%(name)s", "message": "%(message)s"}'
+    logging.basicConfig(level=logging.INFO, format=as_json if log_format == "json" else text)
+    logging.getLogger("httpx").setLevel(logging.WARNING)

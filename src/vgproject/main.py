@@ -1,0 +1,187 @@
+"""The command line: parse, and call one function. What a command needs is imported when it is called."""
+
+import sys
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated, Any, Literal, NoReturn, Optional
+
+import typer
+
+from vgproject.errors import BadInputError, VgprojectError
+
+app = typer.Typer(help="The real-time server for autonomous software development.", no_args_is_help=True)
+memory_app = typer.Typer(help="The project's memory.", no_args_is_help=True)
+database_app = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(memory_app, name="memory")
+app.add_typer(database_app, name="db")
+
+Server = Annotated[Optional[str], typer.Option(help="The URL of a running server.")]  # noqa: UP045  (typer reads it)
+Project = Annotated[Optional[Path], typer.Option(help="The directory to work on.")]  # noqa: UP045
+Model = Annotated[Optional[list[str]], typer.Option(help="PROVIDER:NAME, or PHASE=PROVIDER:NAME for one phase.")]  # noqa: UP045
+ApprovalsOption = Annotated[
+    Optional[Literal["never", "on_request", "untrusted", "always"]],  # noqa: UP045
+    typer.Option(help="When a tool call needs a person's word."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
+SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
+MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
+
+
+def _call(function: str, *arguments: Any, **options: Any) -> NoReturn:
+    """Call ``module:function``; its result is the exit code. An error is one sentence: 2 for bad usage, else 1."""
+    try:
+        code = resolve_name(f"vgproject.cli.{function}")(*arguments, **options)
+    except VgprojectError as error:
+        sys.stderr.write(f"{error.message}\n")
+        code = 2 if isinstance(error, BadInputError) or error.code == "no_model_key" else 1
+    sys.exit(code)
+
+
+def _models(given: list[str] | None) -> dict[str, Any]:
+    """``--model NAME`` and ``--model PHASE=NAME``."""
+    options: dict[str, Any] = {}
+    for value in given or []:
+        phase, equals, name = value.partition("=")
+        if equals and ":" not in phase:
+            options.setdefault("models", {})[phase] = name
+        else:
+            options["model"] = value
+    return options
+
+
+@app.command()
+def serve(
+    host: Annotated[Optional[str], typer.Option()] = None,  # noqa: UP045
+    port: Annotated[Optional[int], typer.Option()] = None,  # noqa: UP045
+    model: Model = None,
+    project: Project = None,
+    approvals: ApprovalsOption = None,
+    log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
+) -> None:
+    """Run the server; prints one line with its URL when it is ready."""
+    options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
+    _call("tasks:serve", {**options, **_models(model)})
+
+
+@app.command()
+def run(
+    task: str,
+    project: Project = None,
+    research_only: Annotated[bool, typer.Option("--research-only")] = False,
+    plan_only: Annotated[bool, typer.Option("--plan-only")] = False,
+    model: Model = None,
+    test_command: Annotated[Optional[str], typer.Option()] = None,  # noqa: UP045
+    max_cost: Annotated[Optional[float], typer.Option(help="In USD.")] = None,  # noqa: UP045
+    approvals: ApprovalsOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
+    as_json: AsJson = False,
+    server: Server = None,
+) -> None:
+    """Give a task and show it live."""
+    options = {
+        "project": project,
+        "test_command": test_command,
+        "max_cost_usd": max_cost,
+        "approvals": "never" if yes else approvals,
+        **_models(model),
+    }
+    request = {"research_only": research_only, "plan_only": plan_only}
+    _call("tasks:run", task, options, request, server=server, as_json=as_json)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the server up.")] = False,
+    model: Annotated[Optional[str], typer.Option(help="A real model instead of the scripted one.")] = None,  # noqa: UP045
+) -> None:
+    """The main job on a sample repository: no key, no network."""
+    _call("demo:run_demo", model=model, keep=keep)
+
+
+@app.command()
+def attach(session: SessionId, server: Server = None, as_json: AsJson = False) -> None:
+    """Follow a session's task live."""
+    _call("tasks:attach", session, {}, server=server, as_json=as_json)
+
+
+@app.command()
+def sessions(server: Server = None, as_json: AsJson = False) -> None:
+    """List the sessions."""
+    _call("sessions:list_sessions", {}, server=server, as_json=as_json)
+
+
+@app.command()
+def events(
+    session: SessionId,
+    after: Annotated[int, typer.Option(min=0)] = 0,
+    follow: Annotated[bool, typer.Option("--follow")] = False,
+    as_json: AsJson = False,
+    server: Server = None,
+) -> None:
+    """Show a session's events."""
+    _call("sessions:show_events", session, {}, server=server, after=after, follow=follow, as_json=as_json)
+
+
+@app.command()
+def diff(session: MaybeSession = None, server: Server = None) -> None:
+    """Show what a session (by default the last) has changed."""
+    _call("sessions:show_diff", session, {}, server=server)
+
+
+@app.command()
+def apply(session: MaybeSession = None, server: Server = None) -> None:
+    """Put a session's changes into the project, all or none."""
+    _call("sessions:apply_changes", session, {}, server=server)
+
+
+@app.command()
+def doctor(project: Project = None, model: Model = None) -> None:
+    """Print every setting with its source, and what does not work on this machine."""
+    _call("machine:examine", {"project": project, **_models(model)})
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    _call("machine:print_openapi", {})
+
+
+@database_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the database up to date."""
+    _call("machine:upgrade_database", {})
+
+
+@memory_app.command("list")
+def list_memory(project: Project = None, server: Server = None) -> None:
+    """List what is known about the project."""
+    _call("sessions:show_memory", "/v1/memory", {"project": project}, server=server)
+
+
+@memory_app.command("search")
+def search_memory(query: str, project: Project = None, server: Server = None) -> None:
+    """Find what is known about something."""
+    _call("sessions:show_memory", "/v1/memory/search", {"project": project}, server=server, query=query)
+
+
+@memory_app.command("add")
+def add_memory(content: str, kind: str = "key_fact", project: Project = None, server: Server = None) -> None:
+    """Add an entry by hand."""
+    body = {"kind": kind, "content": content}
+    _call("sessions:change_memory", "POST", "/v1/memory", body, {"project": project}, server=server)
+
+
+@memory_app.command("edit")
+def edit_memory(memory_id: str, content: str, server: Server = None) -> None:
+    """Change an entry's text."""
+    _call("sessions:change_memory", "PATCH", f"/v1/memory/{memory_id}", {"content": content}, {}, server=server)
+
+
+@memory_app.command("forget")
+def forget_memory(memory_id: str, server: Server = None) -> None:
+    """Forget an entry."""
+    _call("sessions:change_memory", "DELETE", f"/v1/memory/{memory_id}", {}, {}, server=server)
+
+
+if __name__ == "__main__":
+    app()
