@@ -145,6 +145,8 @@ class DrainingServer(uvicorn.Server):
         if self._signals:
             with super().capture_signals():
                 yield
+                # uvicorn raises them again once it has stopped; after a drain the process ends with 0.
+                self._captured_signals.clear()
         else:
             yield
 
