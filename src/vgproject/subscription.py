@@ -1,6 +1,7 @@
 """One connection's view of one session: the log from its cursor on, and the passing deltas between."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ class Subscription:
         self._buffer: dict[tuple[Any, ...], Delta] = {}
         self._buffered = 0
         self._lost = False
+        self._deltas_sent_at = 0.0
 
     def on_wake(self) -> None:
         self._news.set()
@@ -73,10 +75,15 @@ class Subscription:
                 await self._send_deltas()
                 if not await self._send_events():
                     await self._news.wait()
-                    if self._buffer:
-                        await asyncio.sleep(WINDOW_SECONDS if self._deltas == "all" else 10 * WINDOW_SECONDS)
+                    await self._window()
         finally:
             stop()
+
+    async def _window(self) -> None:
+        """Wait for more deltas where some were sent just now; the first after a silence goes out at once."""
+        if self._buffer:
+            window = WINDOW_SECONDS if self._deltas == "all" else 10 * WINDOW_SECONDS
+            await asyncio.sleep(self._deltas_sent_at + window - time.monotonic())
 
     async def _send_deltas(self) -> None:
         if self._lost:
@@ -87,6 +94,7 @@ class Subscription:
         self._buffer.clear()
         self._buffered = 0
         if deltas:
+            self._deltas_sent_at = time.monotonic()
             await self._send(orjson.dumps(deltas[0] if len(deltas) == 1 else deltas))
 
     async def _send_events(self) -> bool:
