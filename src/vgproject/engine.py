@@ -5,7 +5,8 @@ DBOS keeps the workflows in a SQLite file of their own. Only this module knows i
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -140,17 +141,24 @@ class Engine:
 
     async def run_step(self, action: Action) -> Json:
         """What a step returns or how it failed, both as JSON."""
-        self._in_steps += 1
         try:
             return {"value": await action()}
         except VgprojectError as error:
             return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
+
+    @asynccontextmanager
+    async def counted_step(self) -> AsyncIterator[None]:
+        """A step runs until its result is recorded; `drain` waits for that, else it would be made again."""
+        await self._wait_while_draining()
+        self._in_steps += 1
+        try:
+            yield
         finally:
             self._in_steps -= 1
             if not self._in_steps:
                 self._idle.set()
 
-    async def wait_while_draining(self) -> None:
+    async def _wait_while_draining(self) -> None:
         """A step that would begin while the process stops waits for the end of the process instead."""
         if self._draining.is_set():
             await asyncio.Event().wait()
@@ -167,8 +175,9 @@ class DurableSteps:
         reservation = DBOS.reserve_step()
 
         async def run(action: Action) -> Json:
-            await self._engine.wait_while_draining()
-            return _value(await reservation.run_async({"name": name}, self._engine.run_step, action))
+            async with self._engine.counted_step():
+                recorded = await reservation.run_async({"name": name}, self._engine.run_step, action)
+            return _value(recorded)
 
         return run
 
