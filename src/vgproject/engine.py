@@ -5,7 +5,10 @@ DBOS keeps the workflows in a SQLite file of their own. Only this module knows i
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject.agents.base import Action, Json, Steps, TaskInput
 from vgproject.errors import UnavailableError, VgprojectError
+from vgproject.utils.clock import utc_now
+
+logger = logging.getLogger(__name__)
 
 APPLICATION_VERSION = "1"
 """A change of the order of steps is a new version. Left to DBOS, any change of the source would be one, and waiting
@@ -34,6 +40,8 @@ class EngineSettings(BaseModel):
     """Tasks that run at once in this process; one session runs one at a time."""
     polling_seconds: float = Field(default=0.25, gt=0)
     """How often the queue is looked at."""
+    keep_days: float = Field(default=7, gt=0)
+    """How long the recorded steps of ended tasks are kept. The transcript in the database is not touched."""
 
 
 class JsonSerializer(Serializer):
@@ -62,6 +70,7 @@ class Engine:
         self._idle = asyncio.Event()
         self._draining = asyncio.Event()
         self._in_steps = 0
+        self._retention: asyncio.Task[None] | None = None
 
         async def execute(session_id: str, task_id: str, attempt: int, from_phase: str | None) -> None:
             await self._execute(TaskInput(session_id, task_id, attempt, from_phase))
@@ -91,6 +100,27 @@ class Engine:
             worker_concurrency=self._settings.running_tasks,
             polling_interval_sec=self._settings.polling_seconds,
         )
+        self._retention = asyncio.create_task(self._forget_daily(), name="engine retention")
+
+    async def forget_ended(self, before: datetime) -> int:
+        """Delete the recorded steps of tasks that ended before ``before``; how many tasks."""
+        ended = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
+        return len(ended)
+
+    async def _forget_daily(self) -> None:
+        while True:
+            try:
+                await self.forget_ended(utc_now() - timedelta(days=self._settings.keep_days))
+            except sa.exc.SQLAlchemyError:
+                logger.exception("The steps of ended tasks were not deleted; it is tried again in a day")
+            await asyncio.sleep(timedelta(days=1).total_seconds())
 
     async def submit(self, task: TaskInput) -> None:
         """Queue ``task`` behind the others of its session. Submitted twice it is queued once."""
@@ -127,6 +157,9 @@ class Engine:
             raise UnavailableError(f"The queue does not answer: {error}", code="queue_unavailable") from error
 
     async def close(self) -> None:
+        if self._retention:
+            self._retention.cancel()
+            await asyncio.gather(self._retention, return_exceptions=True)
         await self.drain(0)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
 
@@ -140,17 +173,24 @@ class Engine:
 
     async def run_step(self, action: Action) -> Json:
         """What a step returns or how it failed, both as JSON."""
-        self._in_steps += 1
         try:
             return {"value": await action()}
         except VgprojectError as error:
             return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
+
+    @asynccontextmanager
+    async def counted_step(self) -> AsyncIterator[None]:
+        """A step runs until its result is recorded; `drain` waits for that, else it would be made again."""
+        await self._wait_while_draining()
+        self._in_steps += 1
+        try:
+            yield
         finally:
             self._in_steps -= 1
             if not self._in_steps:
                 self._idle.set()
 
-    async def wait_while_draining(self) -> None:
+    async def _wait_while_draining(self) -> None:
         """A step that would begin while the process stops waits for the end of the process instead."""
         if self._draining.is_set():
             await asyncio.Event().wait()
@@ -167,8 +207,9 @@ class DurableSteps:
         reservation = DBOS.reserve_step()
 
         async def run(action: Action) -> Json:
-            await self._engine.wait_while_draining()
-            return _value(await reservation.run_async({"name": name}, self._engine.run_step, action))
+            async with self._engine.counted_step():
+                recorded = await reservation.run_async({"name": name}, self._engine.run_step, action)
+            return _value(recorded)
 
         return run
 

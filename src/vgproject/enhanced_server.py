@@ -1,10 +1,12 @@
 """The server: the FastAPI application, its life, and the process that serves it."""
 
+import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request, WebSocket
@@ -131,7 +133,7 @@ class DrainingServer(uvicorn.Server):
         self,
         config: uvicorn.Config,
         started: Callable[[], None],
-        drain: Callable[[], Awaitable[None]],
+        drain: Callable[[], Coroutine[None, None, None]],
         *,
         signals: bool,
     ) -> None:
@@ -139,6 +141,7 @@ class DrainingServer(uvicorn.Server):
         self._signals = signals
         self._started = started
         self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -156,8 +159,19 @@ class DrainingServer(uvicorn.Server):
             self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._drain()
+        self._draining = asyncio.create_task(self._drain(), name="drain")
+        await asyncio.wait({self._draining})
+        if not self._draining.cancelled():
+            self._draining.result()
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second signal ends the drain at once; what runs is cut off, as after a crash."""
+        if self.should_exit:
+            self.force_exit = True
+            if self._draining:
+                self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
+        super().handle_exit(sig, frame)
 
 
 def _listen(host: str, port: int) -> socket.socket:

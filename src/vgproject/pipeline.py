@@ -113,6 +113,9 @@ class Pipeline:
 
     async def run_task(self, task: TaskInput, steps: Steps) -> None:
         """Run ``task`` to its end, or until cancelled from outside; then it goes on when it is run again."""
+        if await self._services.event_log.find(task.session_id, f"{task.key}/end"):
+            # The process ended after the task and before the engine had noted that.
+            return
         history = await self._history(task)
         began = next(event.seq for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
         async with open_control(self._services.event_log, task, after=began) as control:
@@ -124,7 +127,7 @@ class Pipeline:
             except asyncio.CancelledError:
                 if control.cancel_requested is None:
                     raise
-                await self._end(run, TaskCancelled(reason=control.cancel_requested.reason, usage=run.meter.task))
+                await self._cancel(run, control.cancel_requested.reason)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
                 await self._fail(run, error)
 
@@ -233,16 +236,26 @@ class Pipeline:
         if merged.added or merged.merged:
             await run.reporter.send_update(merged, f"{phase}/merged")
 
+    async def _cancel(self, run: TaskRun, reason: str | None) -> None:
+        sentence = f"The task was cancelled: {reason}" if reason else "The task was cancelled."
+        await self._say_failure(run, ErrorInfo(code="cancelled", message=sentence))
+        await self._end(run, TaskCancelled(reason=reason, usage=run.meter.task))
+
     async def _fail(self, run: TaskRun, error: Exception) -> None:
         if not isinstance(error, VgprojectError):
             logger.error("Task %s ended on a bug", run.task.task_id, exc_info=error)
-            error = VgprojectError(f"The server has a bug: {type(error).__name__}: {error}")
+            # What the exception says may hold a secret: it is for the operator's log only.
+            error = VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")
         info, phase = _info(error), run.reporter.phase
+        await self._say_failure(run, info)
+        await self._end(run, TaskFailed(error=info, phase=phase, usage=run.meter.task))
+
+    async def _say_failure(self, run: TaskRun, info: ErrorInfo) -> None:
+        phase = run.reporter.phase
         if phase:
             await run.reporter.send_update(PhaseFailed(phase=phase, error=info), f"{phase}/failed")
         occurred = ErrorOccurred(scope="phase" if phase else "task", phase=phase, **info.model_dump())
         await run.reporter.send_update(occurred, "error")
-        await self._end(run, TaskFailed(error=info, phase=phase, usage=run.meter.task))
 
     async def _end(self, run: TaskRun, end: TaskCompleted | TaskFailed | TaskCancelled) -> None:
         run.reporter.phase = None

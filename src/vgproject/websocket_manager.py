@@ -173,7 +173,8 @@ class WebSocketManager:
             await self._unsubscribe(state, command.session_id or "")
             return f.Ack(id=command.id)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
-        await self._send(state, f.Ack(id=command.id, data=answer).model_dump_json().encode())
+        ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
+        await self._send(state, ack.model_dump_json().encode())
         if isinstance(command, c.TaskCommand) and command.session_id is None:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None

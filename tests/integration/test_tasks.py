@@ -191,3 +191,60 @@ async def test_a_repeated_command_has_no_second_effect(tmp_path: Path) -> None:
         assert again == {**first, "duplicate": True}
         assert len(await services.sessions.list_sessions(OWNER)) == 1
         await wait_for(services, str(first["session_id"]), *ENDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("model", "model_unreachable"),
+        ("output", "invalid_output"),
+        ("bug", "internal_error"),
+        ("time", "phase_timeout"),
+        ("cancel", "cancelled"),
+    ],
+)
+async def test_a_failing_phase_says_why_and_merges_nothing(tmp_path: Path, kind: str, code: str) -> None:
+    model = write_script(tmp_path, script())
+    planning = {
+        "strategy": "failing:FailingStrategy",
+        "timeout_seconds": 0.2 if kind == "time" else 60,
+    }
+    async with services_for(tmp_path, model=model, approvals="never", phases={"planning": planning}) as services:
+        session_id = await start(services, kind)
+        if kind == "cancel":
+            seen = await wait_for(services, session_id, "research_complete")
+            await wait_for(services, session_id, "phase_started", after=seen[-1].seq)
+            await services.sessions.execute(c.Cancel(session_id=session_id), OWNER)
+        frames = await wait_for(services, session_id, *ENDS)
+        view = await services.sessions.get_session(session_id, OWNER)
+        entries = await services.memory.list_entries(view.project)
+
+    assert frames[-1].type == ("task_cancelled" if kind == "cancel" else "task_failed")
+    assert [(f.data["phase"], f.data["error"]["code"]) for f in frames if f.type == "phase_failed"] == [
+        ("planning", code)
+    ]
+    assert [(f.data["scope"], f.data["code"]) for f in frames if f.type == "error"] == [("phase", code)]
+    assert [f.type for f in frames if f.type == "research_complete"] == ["research_complete"]
+    assert "hunter2" not in str(frames)
+    assert view.status == "idle"
+    assert "This is not certain." not in [entry.content for entry in entries]
+    assert "calc.add is wrong" in [entry.content for entry in entries]
+
+
+async def test_a_retry_goes_on_from_the_failed_phase(tmp_path: Path) -> None:
+    model = write_script(tmp_path, script())
+    planning = {"strategy": "failing:FailingStrategy"}
+    async with services_for(tmp_path, model=model, approvals="never", phases={"planning": planning}) as services:
+        session_id = await start(services, "model")
+        failed = (await wait_for(services, session_id, *ENDS))[-1]
+    async with services_for(tmp_path, model=model, approvals="never") as services:
+        answer = await services.sessions.execute(c.Retry(session_id=session_id), OWNER)
+        frames = await wait_for(services, session_id, *ENDS, after=failed.seq)
+    assert answer["phase"] == "planning"
+    assert frames[-1].type == "task_completed"
+    assert [f.data["phase"] for f in frames if f.type == "phase_started"] == [
+        "research",
+        "planning",
+        "planning",
+        "implementation",
+    ]

@@ -73,6 +73,8 @@ class ServerDraining(Wire):
 class Ack(Wire):
     type: Literal["ack"] = "ack"
     id: str | None = None
+    duplicate: bool = False
+    """The command came before: this is the answer it got then."""
     data: JsonObject = Field(default_factory=dict)
 
 
