@@ -44,17 +44,19 @@ async def open_services(loaded: Loaded) -> AsyncIterator[Services]:
         raise ConfigError(f"The data directory {config.home} cannot be made: {error.strerror}.") from error
     settings = config.pipeline_settings()
     async with AsyncExitStack() as stack:
-        database = Database(config.home / "vgproject.db")
+        database = Database(config.database())
         stack.push_async_callback(database.close)
         await database.upgrade()
         broker = InProcessBroker()
-        event_log = await stack.enter_async_context(open_event_log(database.path, broker, now=utc_now, new_id=new_id))
+        event_log = await stack.enter_async_context(
+            open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id)
+        )
         memory = Memory(database, now=utc_now, new_id=new_id)
         llm = Llm(config.llm, loaded.provider_environment)
         workspaces = Workspaces(config.home, loaded.environ)
         agent_services = AgentServices(database, event_log, broker, llm, sandboxed=False)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
-        engine = Engine(config.home / "engine.db", config.engine, pipeline.run_task)
+        engine = Engine(config.engine_database(), config.engine, pipeline.run_task)
         sessions = SessionService(
             database=database,
             event_log=event_log,

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vgproject.agents.base import PhaseSettings
 from vgproject.engine import EngineSettings
 from vgproject.errors import ConfigError
+from vgproject.event_log import EventLogSettings
 from vgproject.llm.llm import LlmSettings
 from vgproject.pipeline import PipelineSettings
+from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
 from vgproject.schema.settings import Approvals, SessionSettings
 
 PREFIX = "VGPROJECT_"
@@ -64,14 +66,32 @@ class Config(BaseModel):
     approvals: Approvals = "on_request"
     test_command: str | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    database_url: str | None = None
+    """By default a SQLite file in ``home``."""
     log_format: Literal["text", "json"] = "text"
     allowed_origins: list[str] = Field(default_factory=list)
     allowed_hosts: list[str] = Field(default_factory=list)
     limits: Limits = Limits()
     llm: LlmSettings = LlmSettings()
     engine: EngineSettings = EngineSettings()
+    event_log: EventLogSettings = EventLogSettings()
     phases: dict[str, PhaseSettings] = Field(default_factory=dict)
     pipelines: dict[str, list[str]] = Field(default_factory=dict)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_database_url(value)
+        return value
+
+    def database(self) -> DatabaseUrl:
+        return parse_database_url(self.database_url) if self.database_url else sqlite_file(self.home / "vgproject.db")
+
+    def engine_database(self) -> DatabaseUrl:
+        """SQLite has one writer: there the engine has a file of its own, beside the other."""
+        database = self.database()
+        return sqlite_file(database.path.with_name("engine.db")) if database.path else database
 
     def pipeline_settings(self) -> PipelineSettings:
         defaults = SessionSettings(
@@ -136,5 +156,5 @@ def _config_error(error: ValidationError, sources: Mapping[str, str]) -> ConfigE
     if first["type"] == "extra_forbidden":
         known = ", ".join(Config.model_fields)
         return ConfigError(f"There is no option {option!r} ({source}); the options are {known}.")
-    value = "(secret)" if first["loc"][0] in SECRETS else repr(first["input"])
+    value = "(secret)" if first["loc"][0] in SECRETS else mask_password(repr(first["input"]))
     return ConfigError(f"The option {option!r} ({source}) is {value}: {first['msg']}.")

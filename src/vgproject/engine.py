@@ -1,6 +1,7 @@
 """Durable execution: tasks wait in a queue, run as workflows of recorded steps, and go on after a crash.
 
-DBOS keeps the workflows in a SQLite file of their own. Only this module knows it.
+DBOS keeps the workflows in a SQLite file of their own, or in the schema ``dbos`` of a PostgreSQL database. Only this
+module knows it.
 """
 
 import asyncio
@@ -9,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject.agents.base import Action, Json, Steps, TaskInput
 from vgproject.errors import UnavailableError, VgprojectError
+from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.utils.clock import utc_now
 
 logger = logging.getLogger(__name__)
@@ -61,9 +62,9 @@ class Engine:
     """``run_task`` is what a workflow does; it may be run again from its start, with finished steps answering."""
 
     def __init__(
-        self, path: Path, settings: EngineSettings, run_task: Callable[[TaskInput, Steps], Awaitable[None]]
+        self, url: DatabaseUrl, settings: EngineSettings, run_task: Callable[[TaskInput, Steps], Awaitable[None]]
     ) -> None:
-        self._path = path
+        self._url = url
         self._settings = settings
         self._run_task = run_task
         self._running: set[asyncio.Task[None]] = set()
@@ -79,13 +80,11 @@ class Engine:
 
     async def launch(self) -> None:
         """Begin to run tasks, with those that an earlier process left unfinished."""
-        engine = sa.create_engine(f"sqlite:///{self._path}")
-        sa.event.listen(engine, "connect", _set_pragmas)
         DBOS(
             config={
                 "name": "vgproject",
-                "system_database_url": f"sqlite:///{self._path}",
-                "system_database_engine": engine,
+                "system_database_url": self._url.for_driver,
+                "system_database_engine": _sqlite_engine(self._url) if self._url.path else None,
                 "application_version": APPLICATION_VERSION,
                 "executor_id": "local",
                 "serializer": JsonSerializer(),
@@ -218,6 +217,12 @@ def _value(recorded: Json) -> Json:
     if error := recorded.get("error"):
         raise VgprojectError(error["message"], code=error["code"], retryable=error["retryable"])
     return recorded["value"]
+
+
+def _sqlite_engine(url: DatabaseUrl) -> sa.Engine:
+    engine = sa.create_engine(url.url)
+    sa.event.listen(engine, "connect", _set_pragmas)
+    return engine
 
 
 def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -2,28 +2,35 @@
 
 import asyncio
 import hashlib
-from collections import defaultdict, deque
+import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field
 
-from vgproject.broker.base import Broker, Delta
+from vgproject.broker.base import Broker, Delta, Listener
 from vgproject.errors import NotFoundError, VgprojectError
-from vgproject.repositories.event_store import Appended, Batch, NewRecord, Record, SqliteEventStore
+from vgproject.event_rings import EventRings
+from vgproject.repositories.database_url import DatabaseUrl
+from vgproject.repositories.event_store import Appended, Batch, Blob, EventStore, NewRecord, Record
+from vgproject.repositories.postgres_event_store import PostgresEventStore
+from vgproject.repositories.sqlite_event_store import SqliteCheckpointer, SqliteEventStore
 from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import EVENT_TYPES, TaskQueued
 from vgproject.schema.frames import EventFrame
 from vgproject.utils.clock import Clock, to_wire
-from vgproject.utils.ids import NewId
+from vgproject.utils.ids import NewId, derived_id
+
+logger = logging.getLogger(__name__)
 
 MAX_DATA_BYTES = 64 * 1024
 PREVIEW_CHARACTERS = 2_000
-RING_EVENTS = 1_000
 
 Result = TypeVar("Result")
 
@@ -64,19 +71,43 @@ class LogHead:
     epoch: str
 
 
+class EventLogSettings(BaseModel):
+    """``[event_log]`` in configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    """Of SQLite. NORMAL is faster, and may lose the last commits when the power fails."""
+    ring_bytes: int = Field(default=1024 * 1024, ge=0)
+    """A session's events of late that are kept in memory."""
+    rings: int = Field(default=200, ge=1)
+    """Sessions whose events of late are kept in memory."""
+    poll_seconds: float = Field(default=1.0, gt=0)
+    """On PostgreSQL: how often followed sessions are looked at for what other processes wrote, should no word come."""
+
+
 class EventLog:
     """Made by `open_event_log`. Events are stored before anybody is told of them."""
 
-    def __init__(self, path: Path, broker: Broker, *, now: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], EventStore],
+        broker: Broker,
+        settings: EventLogSettings,
+        *,
+        now: Clock,
+        new_id: NewId,
+    ) -> None:
         self._broker = broker
         self._now = now
         self._new_id = new_id
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="event-reader")
-        self._write_store = SqliteEventStore(path)
-        self._read_store = SqliteEventStore(path)
+        self._write_store = open_store()
+        self._read_store = open_store()
         self._epochs: dict[str, str] = {}
-        self._rings: dict[str, deque[StoredEvent]] = defaultdict(lambda: deque(maxlen=RING_EVENTS))
+        self._rings: EventRings[StoredEvent] = EventRings(max_rings=settings.rings, max_bytes=settings.ring_bytes)
+        self._followed: Counter[str] = Counter()
         self._pending: list[tuple[Batch, asyncio.Future[Appended]]] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -99,28 +130,51 @@ class EventLog:
         while self._pending:
             waiting, self._pending = self._pending, []
             batches = [batch for batch, _ in waiting]
-            results = await loop.run_in_executor(self._writer, self._write_store.append, batches)
+            results: Sequence[Appended | VgprojectError]
+            try:
+                results = await loop.run_in_executor(self._writer, self._write_store.append, batches)
+            except VgprojectError as error:
+                results = [error] * len(batches)
+            reached: dict[str, int] = {}
             for (batch, future), result in zip(waiting, results, strict=True):
-                self._settle(batch.session_id, future, result)
-            for session_id in {batch.session_id for batch in batches}:
-                self._broker.wake(session_id)
+                if seq := self._settle(batch.session_id, future, result):
+                    reached[batch.session_id] = seq
+            for session_id, seq in reached.items():
+                self._broker.wake(session_id, seq)
         self._committing = None
 
-    def _settle(self, session_id: str, future: "asyncio.Future[Appended]", result: Appended | VgprojectError) -> None:
+    def _settle(self, session_id: str, future: "asyncio.Future[Appended]", result: Appended | VgprojectError) -> int:
+        """The last new seq; 0 if there is none."""
         if isinstance(result, VgprojectError):
             future.set_exception(result)
-            return
-        ring = self._rings[session_id]
-        ring.extend(_stored(session_id, record, inserted) for record, inserted in result if inserted)
+            return 0
         future.set_result(result)
+        fresh = [_stored(session_id, record) for record, inserted in result if inserted]
+        if not fresh:
+            return 0
+        self._rings.extend(session_id, fresh)
+        return fresh[-1].seq
+
+    async def keep_blob(self, session_id: str, content: bytes) -> dict[str, Any]:
+        """Keep ``content`` with the session: ``{id, bytes, sha256}``. The same content is kept once.
+
+        Raises `NotFoundError` (``no_such_session``) and `UnavailableError`.
+        """
+        blob = _blob(session_id, content)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._write_store.keep_blob, session_id, blob)
+        return _reference(blob)
+
+    def forget(self, session_id: str) -> None:
+        """The session was deleted."""
+        self._rings.forget(session_id)
+        self._epochs.pop(session_id, None)
 
     def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
-        data = event.data.model_dump(mode="json")
-        blobs: tuple[tuple[str, str, bytes], ...] = ()
-        if len(whole := orjson.dumps(data)) > MAX_DATA_BYTES:
-            blob_id, sha256 = self._new_id("blb"), hashlib.sha256(whole).hexdigest()
-            blobs = ((blob_id, sha256, whole),)
-            data = _preview(data) | {"blob": {"id": blob_id, "bytes": len(whole), "sha256": sha256}}
+        whole = orjson.dumps(data := event.data.model_dump(mode="json"))
+        blob = None
+        if len(whole) > MAX_DATA_BYTES:
+            blob = _blob(session_id, whole)
+            whole = orjson.dumps(_preview(data) | {"blob": _reference(blob)})
         time = to_wire(self._now())
         frame = {
             "type": event.data.type,
@@ -130,7 +184,7 @@ class EventLog:
             "task_id": event.task_id,
             "phase": event.phase,
             "actor": event.actor.model_dump(),
-            "data": data,
+            "data": orjson.Fragment(whole),
         }
         return NewRecord(
             type=event.data.type,
@@ -139,7 +193,7 @@ class EventLog:
             time=time,
             task_id=event.task_id,
             content=event.data.content if isinstance(event.data, TaskQueued) else "",
-            blobs=blobs,
+            blob=blob,
         )
 
     async def _epoch(self, session_id: str) -> str:
@@ -149,8 +203,8 @@ class EventLog:
 
     async def head(self, session_id: str) -> LogHead:
         """Raises `NotFoundError` (``no_such_session``)."""
-        _, seq, epoch = await self._read(self._read_store.session, session_id)
-        return LogHead(seq, epoch)
+        session = await self._read(self._read_store.session, session_id)
+        return LogHead(session.head_seq, session.epoch)
 
     async def find(self, session_id: str, key: str) -> StoredEvent | None:
         record = await self._read(self._read_store.find, session_id, key)
@@ -182,28 +236,50 @@ class EventLog:
 
     def recent(self, session_id: str, after: int) -> list[StoredEvent] | None:
         """The events after ``after`` from memory; ``None`` where they are not all there."""
-        ring = self._rings.get(session_id)
-        if not ring or ring[0].seq > after + 1:
-            return None
-        return [event for event in ring if event.seq > after]
+        return self._rings.after(session_id, after)
+
+    def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` told of what is new in the session, by whatever process. Returns what ends it."""
+        stop = self._broker.listen(session_id, listener)
+        self._followed[session_id] += 1
+
+        def end() -> None:
+            stop()
+            self._followed[session_id] -= 1
+            if not self._followed[session_id]:
+                del self._followed[session_id]
+
+        return end
 
     async def follow(self, session_id: str, *, after: int) -> AsyncIterator[list[StoredEvent]]:
         """Batches of the events after ``after``, in order, none twice and none missing, for ever."""
-        wake = WakeUp()
-        stop = self._broker.listen(session_id, wake)
+        cursor = LogCursor(self, session_id, after)
+        wake = WakeUp(cursor)
+        stop = self.listen(session_id, wake)
         try:
             while True:
                 wake.event.clear()
-                events = self.recent(session_id, after)
-                if events is None:
-                    events = await self.read(session_id, after=after)
-                if events:
+                if events := await cursor.next_events():
                     yield events
-                    after = events[-1].seq
                 else:
                     await wake.event.wait()
         finally:
             stop()
+
+    async def run_poll(self, seconds: float) -> None:
+        """Wake the followers of sessions to which another process wrote; until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            if not self._followed:
+                continue
+            try:
+                heads = await self._read(self._read_store.heads, tuple(self._followed))
+            except VgprojectError:
+                logger.warning("The log cannot be looked at.", exc_info=True)
+                continue
+            for session_id, seq in heads.items():
+                if self.recent(session_id, seq) is None:
+                    self._broker.wake(session_id, seq)
 
     async def close(self) -> None:
         if self._committing:
@@ -214,26 +290,80 @@ class EventLog:
         self._read_store.close()
 
 
-@asynccontextmanager
-async def open_event_log(path: Path, broker: Broker, *, now: Clock, new_id: NewId) -> AsyncIterator[EventLog]:
-    event_log = EventLog(path, broker, now=now, new_id=new_id)
-    try:
-        yield event_log
-    finally:
-        await event_log.close()
+class LogCursor:
+    """Reads a session's log on from ``after``: from memory where it is there, else from the database."""
+
+    def __init__(self, event_log: EventLog, session_id: str, after: int) -> None:
+        self._event_log = event_log
+        self._session_id = session_id
+        self._after = after
+        self._reached = 0
+        self._behind = True
+
+    def reach(self, seq: int) -> None:
+        """The log is said to reach ``seq``."""
+        self._reached = max(self._reached, seq)
+
+    async def next_events(self) -> list[StoredEvent]:
+        """Empty where nothing is new; then there will be a word before there is more."""
+        events = self._event_log.recent(self._session_id, self._after)
+        if not events and (self._behind or self._reached > self._after):
+            events = await self._event_log.read(self._session_id, after=self._after)
+            self._behind = bool(events)
+        if events:
+            self._after = events[-1].seq
+        return events or []
 
 
 class WakeUp:
-    """A listener that only remembers that there is more."""
+    """A listener that only tells its cursor that there is more."""
 
-    def __init__(self) -> None:
+    def __init__(self, cursor: LogCursor) -> None:
         self.event = asyncio.Event()
+        self._cursor = cursor
 
-    def on_wake(self) -> None:
+    def on_wake(self, seq: int) -> None:
+        self._cursor.reach(seq)
         self.event.set()
 
     def on_delta(self, delta: Delta) -> None:
         pass
+
+
+@asynccontextmanager
+async def open_event_log(
+    url: DatabaseUrl, broker: Broker, *, now: Clock, new_id: NewId, settings: EventLogSettings | None = None
+) -> AsyncIterator[EventLog]:
+    settings = settings or EventLogSettings()
+    async with AsyncExitStack() as stack:
+        event_log = EventLog(_store_opener(url, settings), broker, settings, now=now, new_id=new_id)
+        stack.push_async_callback(event_log.close)
+        if url.path:
+            stack.callback(SqliteCheckpointer(url.path).close)
+        else:
+            poll = asyncio.create_task(event_log.run_poll(settings.poll_seconds), name="event log poll")
+            stack.push_async_callback(_end, poll)
+        yield event_log
+
+
+def _store_opener(url: DatabaseUrl, settings: EventLogSettings) -> Callable[[], EventStore]:
+    if url.path:
+        return partial(SqliteEventStore, url.path, synchronous=settings.synchronous)
+    return partial(PostgresEventStore, url)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _blob(session_id: str, content: bytes) -> Blob:
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Blob(derived_id("blb", session_id, sha256), sha256, content)
+
+
+def _reference(blob: Blob) -> dict[str, Any]:
+    return {"id": blob.id, "bytes": len(blob.content), "sha256": blob.sha256}
 
 
 def _stored(session_id: str, record: Record, inserted: bool = True) -> StoredEvent:

@@ -22,6 +22,10 @@ ApprovalsOption = Annotated[
     Optional[Literal["never", "on_request", "untrusted", "always"]],  # noqa: UP045
     typer.Option(help="When a tool call needs a person's word."),
 ]
+DatabaseOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--database-url", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
@@ -56,10 +60,12 @@ def serve(
     model: Model = None,
     project: Project = None,
     approvals: ApprovalsOption = None,
+    database_url: DatabaseOption = None,
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
+    options["database_url"] = database_url
     _call("tasks:serve", {**options, **_models(model)})
 
 
@@ -147,9 +153,9 @@ def openapi() -> None:
 
 
 @database_app.command("upgrade")
-def upgrade() -> None:
+def upgrade(database_url: DatabaseOption = None) -> None:
     """Bring the database up to date."""
-    _call("machine:upgrade_database", {})
+    _call("machine:upgrade_database", {"database_url": database_url})
 
 
 @memory_app.command("list")

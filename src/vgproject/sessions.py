@@ -107,7 +107,8 @@ class SessionService:
         answer = await self._execute(command, Admission(caller, scope, self._new_id))
         if scope:
             async with self._database.unit_of_work() as work:
-                await work.commands.put(scope, answer)
+                session_id = command.session_id or answer.get("session_id")
+                await work.commands.put(scope, answer, session_id=session_id)
                 await work.commit()
         return answer
 
@@ -204,6 +205,7 @@ class SessionService:
         async with self._database.unit_of_work() as work:
             await work.sessions.delete(await work.sessions.get(session_id))
             await work.commit()
+        self._event_log.forget(session_id)
         await self._workspaces.delete(session_id)
 
     async def diff(self, session_id: str, caller: Caller) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import orjson
 
 from vgproject.broker.base import Broker, Delta
-from vgproject.event_log import EventLog
+from vgproject.event_log import EventLog, LogCursor
 
 EVENTS_A_FRAME = 250
 WINDOW_SECONDS = 0.02
@@ -31,7 +31,7 @@ class Subscription:
         send: Callable[[bytes], Awaitable[None]],
     ) -> None:
         self._session_id = session_id
-        self._after = after
+        self._cursor = LogCursor(event_log, session_id, after)
         self._deltas = deltas
         self._event_log = event_log
         self._broker = broker
@@ -42,7 +42,8 @@ class Subscription:
         self._lost = False
         self._deltas_sent_at = 0.0
 
-    def on_wake(self) -> None:
+    def on_wake(self, seq: int) -> None:
+        self._cursor.reach(seq)
         self._news.set()
 
     def on_delta(self, delta: Delta) -> None:
@@ -66,7 +67,7 @@ class Subscription:
 
     async def run(self) -> None:
         """Send until cancelled. What is in the making when the client comes is told from its beginning."""
-        stop = self._broker.listen(self._session_id, self)
+        stop = self._event_log.listen(self._session_id, self)
         self._lost = self._deltas != "none"
         try:
             await self._send_events()
@@ -100,14 +101,9 @@ class Subscription:
     async def _send_events(self) -> bool:
         """Send what is new in the log; whether there was something."""
         sent = False
-        while events := await self._next_events():
+        while events := await self._cursor.next_events():
             for start in range(0, len(events), EVENTS_A_FRAME):
                 payloads = [event.payload for event in events[start : start + EVENTS_A_FRAME]]
                 await self._send(payloads[0] if len(payloads) == 1 else b"[" + b",".join(payloads) + b"]")
-            self._after = events[-1].seq
             sent = True
         return sent
-
-    async def _next_events(self) -> list[Any]:
-        recent = self._event_log.recent(self._session_id, self._after)
-        return recent if recent is not None else await self._event_log.read(self._session_id, after=self._after)

@@ -13,6 +13,7 @@ from vgproject.bootstrap import Services, open_services
 from vgproject.config import load_config
 from vgproject.errors import ConflictError
 from vgproject.event_log import StoredEvent
+from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.schema import commands as c
 from vgproject.schema.frames import EventFrame
 from vgproject.schema.settings import SessionSettings
@@ -58,9 +59,10 @@ async def start(services: Services, content: str = "Make the failing test pass",
     return str((await services.sessions.execute(command, OWNER))["session_id"])
 
 
-async def test_a_task_is_researched_planned_and_implemented(tmp_path: Path) -> None:
+async def test_a_task_is_researched_planned_and_implemented(tmp_path: Path, database_url: DatabaseUrl) -> None:
     model = write_script(tmp_path, script())
-    async with services_for(tmp_path, model=model, approvals="never", test_command=TEST_COMMAND) as services:
+    options = {"approvals": "never", "test_command": TEST_COMMAND, "database_url": database_url.for_driver}
+    async with services_for(tmp_path, model=model, **options) as services:
         session_id = await start(services)
         frames = await wait_for(services, session_id, *ENDS)
         types = [frame.type for frame in frames]

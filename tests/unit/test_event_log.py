@@ -1,13 +1,20 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from databases import Postgres
 from vgproject.broker.in_process import InProcessBroker
-from vgproject.errors import NotFoundError
-from vgproject.event_log import EventLog, NewEvent, open_event_log
+from vgproject.errors import NotFoundError, UnavailableError
+from vgproject.event_log import EventLog, EventLogSettings, NewEvent, open_event_log
 from vgproject.models.tables import SessionRow
+from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
+from vgproject.repositories.event_store import Batch, NewRecord
+from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Actor
 from vgproject.schema.events import AgentMessage, TaskCompleted, TaskQueued, TaskStarted, ToolCompleted, Usage
@@ -18,8 +25,8 @@ SERVER = Actor(kind="server", id="server")
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(tmp_path / "vgproject.db")
+async def database(database_url: DatabaseUrl) -> AsyncIterator[Database]:
+    database = Database(database_url)
     await database.upgrade()
     for session_id in ("one", "two"):
         async with database.unit_of_work() as work:
@@ -43,7 +50,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def event_log(database: Database) -> AsyncIterator[EventLog]:
-    async with open_event_log(database.path, InProcessBroker(), now=utc_now, new_id=new_id) as event_log:
+    async with open_event_log(database.url, InProcessBroker(), now=utc_now, new_id=new_id) as event_log:
         yield event_log
 
 
@@ -113,3 +120,139 @@ async def test_task_events_keep_the_tasks_status(event_log: EventLog, database: 
     await event_log.append("one", [NewEvent(TaskCompleted(result="done", usage=Usage()), SERVER, task_id="t")])
     async with database.unit_of_work() as work:
         assert await work.sessions.list_open_tasks() == []
+
+
+BOTH = settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+STEPS = st.lists(st.tuples(st.integers(0, 1), st.lists(st.integers(0, 12), min_size=1, max_size=4)), max_size=12)
+
+
+async def collect(event_log: EventLog, session_id: str, after: int, end: int) -> list[int]:
+    seqs: list[int] = []
+    if after < end:
+        async for events in event_log.follow(session_id, after=after):
+            seqs += [event.seq for event in events]
+            if seqs[-1] >= end:
+                break
+    return seqs
+
+
+async def make_session(database: Database) -> str:
+    session_id, now = new_id("ses"), utc_now()
+    async with database.unit_of_work() as work:
+        row = SessionRow(
+            id=session_id, project="/p", title="", owner="o", settings={}, epoch="e", created_at=now, updated_at=now
+        )
+        work.sessions.add(row)
+        await work.commit()
+    return session_id
+
+
+@pytest.fixture
+def several(database_url: DatabaseUrl) -> int:
+    """How many processes may write: SQLite has one server a file."""
+    return 1 if database_url.path else 2
+
+
+@BOTH
+@given(steps=STEPS, cursors=st.lists(st.integers(0, 20), min_size=1, max_size=3), ring_bytes=st.sampled_from([0, 900]))
+async def test_any_writers_leave_no_hole_and_followers_see_each_event_once(
+    database: Database,
+    several: int,
+    steps: list[tuple[int, list[int]]],
+    cursors: list[int],
+    ring_bytes: int,
+) -> None:
+    session_id = await make_session(database)
+    options = EventLogSettings(ring_bytes=ring_bytes, rings=1, poll_seconds=0.02)
+    async with AsyncExitStack() as stack, asyncio.timeout(30):
+        logs = [
+            await stack.enter_async_context(
+                open_event_log(database.url, InProcessBroker(), settings=options, now=utc_now, new_id=new_id)
+            )
+            for _ in range(several)
+        ]
+        end = 1 + len({key for _, keys in steps for key in keys})
+        followers = [
+            asyncio.create_task(collect(log, session_id, after, end)) for log in logs for after in {0, *cursors}
+        ]
+        writes = [
+            asyncio.create_task(
+                logs[writer % several].append(session_id, [message(str(key), key=f"key-{key}") for key in keys])
+            )
+            for writer, keys in steps
+        ]
+        stored = await asyncio.gather(*writes)
+        await logs[-1].append(session_id, [message("last")])
+        seen = await asyncio.gather(*followers)
+        log = await logs[0].read(session_id, after=0)
+
+    assert seen == [list(range(after + 1, end + 1)) for _ in logs for after in {0, *cursors}]
+    assert [event.seq for event in log] == list(range(1, end + 1))
+    inserted = [event.seq for events in stored for event in events if event.inserted]
+    assert sorted(inserted) == list(range(1, end))
+
+
+async def test_the_same_blob_is_kept_once_and_goes_with_its_session(event_log: EventLog, database: Database) -> None:
+    first = await event_log.keep_blob("one", b"output")
+    assert await event_log.keep_blob("one", b"output") == first
+    assert (await event_log.keep_blob("two", b"output"))["id"] != first["id"]
+    assert await event_log.blob(first["id"]) == ("one", b"output")
+    with pytest.raises(NotFoundError, match="no session 'three'"):
+        await event_log.keep_blob("three", b"output")
+
+    await event_log.append("one", [message("a"), NewEvent(TaskQueued(content="\0do it"), SERVER, task_id="t")])
+    async with database.unit_of_work() as work:
+        await work.commands.put("owner/c1", {}, session_id="one")
+        await work.sessions.delete(await work.sessions.get("one"))
+        await work.commit()
+    event_log.forget("one")
+    with pytest.raises(NotFoundError):
+        await event_log.blob(first["id"])
+    with pytest.raises(NotFoundError):
+        await event_log.append("one", [message("b")])
+    async with database.unit_of_work() as work:
+        assert await work.commands.get("owner/c1") is None
+        assert await work.sessions.list_open_tasks() == []
+    assert (await event_log.append("two", [message("c")]))[0].seq == 1
+
+
+async def test_the_log_works_again_when_the_database_does(postgres: Postgres) -> None:
+    database = Database(postgres.create_database())
+    await database.upgrade()
+    session_id = await make_session(database)
+    async with open_event_log(database.url, InProcessBroker(), now=utc_now, new_id=new_id) as event_log:
+        await event_log.append(session_id, [message("before")])
+        postgres.stop()
+        try:
+            for ask in (event_log.append(session_id, [message("lost")]), event_log.head(session_id), database.check()):
+                with pytest.raises(UnavailableError) as caught:
+                    await ask
+                assert caught.value.code == "database_unavailable"
+                assert "secret" not in caught.value.message
+        finally:
+            postgres.start()
+        await database.check()
+        assert (await event_log.append(session_id, [message("after")]))[0].seq == 2
+    await database.close()
+
+
+async def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
+    database = Database(sqlite_file(tmp_path / "vgproject.db"))
+    await database.upgrade()
+    session_id = await make_session(database)
+    store = SqliteEventStore(tmp_path / "vgproject.db")
+    limit = store._connection  # noqa: SLF001  (SQLite's own limit is a disk that is full; there is no other way to it)
+    limit.execute("PRAGMA max_page_count=1")
+    record = NewRecord("agent_message", None, "{" + "x" * 100_000, "2026-11-23T04:00:00.000Z", None, "")
+    small = NewRecord("agent_message", None, "{}", "2026-11-23T04:00:00.000Z", None, "")
+    with pytest.raises(UnavailableError) as caught:
+        store.append([Batch(session_id, (small, record))])
+    assert caught.value.code == "disk_full"
+    assert store.read(session_id, after=0, limit=9) == []
+    limit.execute("PRAGMA max_page_count=100000")
+    store.append([Batch(session_id, (record,))])
+    assert [stored.seq for stored in store.read(session_id, after=0, limit=9)] == [1]
+    store.close()
+    await database.close()

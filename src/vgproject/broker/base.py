@@ -10,13 +10,15 @@ Delta = dict[str, Any]
 class Listener(Protocol):
     """Called on the event loop; must not block."""
 
-    def on_wake(self) -> None: ...
+    def on_wake(self, seq: int) -> None:
+        """The session's log reaches ``seq``."""
 
     def on_delta(self, delta: Delta) -> None: ...
 
 
 class Broker(Protocol):
-    def wake(self, session_id: str) -> None: ...
+    def wake(self, session_id: str, seq: int) -> None:
+        """Tell all who listen that the session's log reaches ``seq``."""
 
     def send_delta(self, session_id: str, delta: Delta) -> None: ...
 

@@ -13,9 +13,9 @@ class InProcessBroker:
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._partial: dict[str, dict[tuple[str, str], Delta]] = defaultdict(dict)
 
-    def wake(self, session_id: str) -> None:
+    def wake(self, session_id: str, seq: int) -> None:
         for listener in tuple(self._listeners.get(session_id, ())):
-            listener.on_wake()
+            listener.on_wake(seq)
 
     def send_delta(self, session_id: str, delta: Delta) -> None:
         self._remember(session_id, delta)

@@ -10,6 +10,7 @@ from vgproject.config import SECRETS, Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ModelError, UnavailableError
 from vgproject.llm.llm import Llm
+from vgproject.repositories.database_url import mask_password
 from vgproject.repositories.unit_of_work import Database
 
 
@@ -18,12 +19,14 @@ def upgrade_database(options: dict[str, Any]) -> int:
 
     async def upgrade() -> None:
         config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = Database(config.home / "vgproject.db")
-        await database.upgrade()
-        await database.close()
+        database = Database(config.database())
+        try:
+            await database.upgrade()
+        finally:
+            await database.close()
 
     asyncio.run(upgrade())
-    print(f"The database in {config.home} is up to date.")
+    print(f"The database {config.database()} is up to date.")
     return 0
 
 
@@ -37,7 +40,7 @@ def examine(options: dict[str, Any]) -> int:
     loaded = load_config(options)
     for name in type(loaded.config).model_fields:
         value = "(hidden)" if name in SECRETS and getattr(loaded.config, name) else getattr(loaded.config, name)
-        print(f"{name:<18} {value}  [{loaded.sources.get(name, 'default')}]")
+        print(f"{name:<18} {mask_password(str(value))}  [{loaded.sources.get(name, 'default')}]")
     print()
     findings = [_find_git(), _find_ripgrep(), _find_model(loaded), _find_database(loaded)]
     for works, text in findings:
@@ -67,12 +70,12 @@ def _find_model(loaded: Loaded) -> tuple[bool, str]:
 
 
 def _find_database(loaded: Loaded) -> tuple[bool, str]:
-    path = loaded.config.home / "vgproject.db"
-    if not path.exists():
-        return True, f"database: {path} will be made at the first start"
+    url = loaded.config.database()
+    if url.path and not url.path.exists():
+        return True, f"database: {url} will be made at the first start"
 
     async def check() -> None:
-        database = Database(path)
+        database = Database(url)
         try:
             await database.check()
         finally:
@@ -82,4 +85,4 @@ def _find_database(loaded: Loaded) -> tuple[bool, str]:
         asyncio.run(check())
     except UnavailableError as error:
         return False, error.message
-    return True, f"database: {path}"
+    return True, f"database: {url}"

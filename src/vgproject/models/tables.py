@@ -1,4 +1,4 @@
-"""Rows as stored. Events are written and read on the plain driver, in `repositories.event_store`."""
+"""Rows as stored. Events are written and read on the plain drivers, behind `repositories.event_store`."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +10,12 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -38,9 +40,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
+class PlainText(TypeDecorator[str]):
+    """Without NUL, which PostgreSQL keeps in no text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value.replace("\0", "") if value else value
+
+
 class Row(DeclarativeBase):
     metadata = MetaData(naming_convention=CONVENTION)
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON, str: Text}  # noqa: RUF012  (SQLAlchemy reads it as a plain dict)
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON, str: PlainText}  # noqa: RUF012  (SQLAlchemy reads it as a plain dict)
 
 
 class SessionRow(Row):
@@ -53,7 +65,7 @@ class SessionRow(Row):
     owner: Mapped[str]
     settings: Mapped[dict[str, Any]]
     epoch: Mapped[str]
-    head_seq: Mapped[int] = mapped_column(default=0)
+    head_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     waiting: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -67,9 +79,15 @@ class TaskRow(Row):
     status: Mapped[str] = mapped_column(index=True)
     content: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=1)
-    queued_seq: Mapped[int]
+    queued_seq: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+EVENT_ID = BigInteger().with_variant(Integer, "sqlite")
+"""In SQLite only INTEGER PRIMARY KEY is the table's own order; any other key is an index more."""
+
+HAS_KEY = text("key IS NOT NULL")
 
 
 class EventRow(Row):
@@ -77,20 +95,29 @@ class EventRow(Row):
 
     __tablename__ = "events"
 
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(EVENT_ID, primary_key=True, autoincrement=False)
     session_number: Mapped[int]
     key: Mapped[str | None]
     type: Mapped[str]
     payload: Mapped[str]
 
-    __table_args__ = (Index("uq_events_session_number", "session_number", "key", unique=True),)
+    __table_args__ = (
+        Index(
+            "uq_events_session_number",
+            "session_number",
+            "key",
+            unique=True,
+            sqlite_where=HAS_KEY,
+            postgresql_where=HAS_KEY,
+        ),
+    )
 
 
 class BlobRow(Row):
     __tablename__ = "blobs"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    session_id: Mapped[str] = mapped_column(index=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
     sha256: Mapped[str]
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -116,6 +143,7 @@ class CommandRow(Row):
     __tablename__ = "commands"
 
     scope: Mapped[str] = mapped_column(primary_key=True)
+    session_id: Mapped[str | None] = mapped_column(index=True)
     answer: Mapped[dict[str, Any]]
 
 

@@ -15,5 +15,6 @@ class CommandRepository:
         row = await self._session.get(CommandRow, scope)
         return row.answer if row else None
 
-    async def put(self, scope: str, answer: dict[str, Any]) -> None:
-        await self._session.merge(CommandRow(scope=scope, answer=answer))
+    async def put(self, scope: str, answer: dict[str, Any], *, session_id: str | None) -> None:
+        """``session_id`` is that of the session whose command it was: the answer is deleted with it."""
+        await self._session.merge(CommandRow(scope=scope, answer=answer, session_id=session_id))

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vgproject.errors import NotFoundError
-from vgproject.models.tables import EventRow, SessionRow, TaskRow
+from vgproject.models.tables import CommandRow, EventRow, SessionRow, TaskRow, TurnRow
+from vgproject.repositories.event_store import SEQ_BITS, event_id
 
 OPEN_STATUSES = ("queued", "running", "paused")
 
@@ -33,7 +34,18 @@ class SessionRepository:
         return (await self._session.scalars(query)).all()
 
     async def delete(self, row: SessionRow) -> None:
-        await self._session.execute(sa.delete(EventRow).where(EventRow.session_number == row.number))
+        """With its events, turns and answers; its tasks and blobs go with its row.
+
+        The row is held first, so that no event comes in between.
+        """
+        await self._session.execute(sa.select(SessionRow.number).where(SessionRow.id == row.id).with_for_update())
+        first = event_id(row.number, 0)
+        for statement in (
+            sa.delete(EventRow).where(EventRow.id > first, EventRow.id < first + (1 << SEQ_BITS)),
+            sa.delete(TurnRow).where(TurnRow.session_id == row.id),
+            sa.delete(CommandRow).where(CommandRow.session_id == row.id),
+        ):
+            await self._session.execute(statement)
         await self._session.execute(sa.delete(SessionRow).where(SessionRow.id == row.id))
 
     async def list_tasks(self, session_id: str) -> Sequence[TaskRow]:

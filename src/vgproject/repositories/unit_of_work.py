@@ -2,31 +2,39 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject import migrations
 from vgproject.errors import UnavailableError
 from vgproject.repositories.command_repository import CommandRepository
+from vgproject.repositories.database_url import DatabaseUrl, mask_password
+from vgproject.repositories.failures import unavailable
 from vgproject.repositories.memory_repository import MemoryRepository
 from vgproject.repositories.session_repository import SessionRepository
 from vgproject.repositories.turn_repository import TurnRepository
 
+UPGRADE_LOCK = 7_610_447_329
+"""Any number that others do not use: of several processes that start at once, one upgrades."""
+
 
 class Database:
-    """The one database file. ``path`` is made where it is missing; `upgrade` brings its tables up to date."""
+    """A SQLite file, which is made where it is missing, or a PostgreSQL database. `upgrade` brings the tables up to date."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
-        sa.event.listen(self._engine.sync_engine, "connect", _set_pragmas)
-        sa.event.listen(self._engine.sync_engine, "begin", _begin_immediate)
+    def __init__(self, url: DatabaseUrl) -> None:
+        self.url = url
+        options: dict[str, Any] = {} if url.path else {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+        self._engine = create_async_engine(url.for_sqlalchemy, **options)
+        if url.path:
+            sa.event.listen(self._engine.sync_engine, "connect", _set_pragmas)
+            sa.event.listen(self._engine.sync_engine, "begin", _begin_immediate)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     async def upgrade(self) -> None:
@@ -34,6 +42,8 @@ class Database:
         config.set_main_option("script_location", str(Path(migrations.__file__).parent))
         try:
             async with self._engine.begin() as connection:
+                if self.url.path is None:
+                    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
 
                 def run(connection: sa.Connection) -> None:
                     config.attributes["connection"] = connection
@@ -41,8 +51,9 @@ class Database:
 
                 await connection.run_sync(run)
         except DBAPIError as error:
+            reason = mask_password(" ".join(str(error.orig).split()))
             raise UnavailableError(
-                f"The database {self.path} cannot be used: {error.orig}", code="database_unavailable"
+                f"The database {self.url} cannot be used: {reason}", code="database_unavailable"
             ) from error
 
     async def check(self) -> None:
@@ -51,9 +62,7 @@ class Database:
             async with self._engine.connect() as connection:
                 await connection.execute(sa.text("SELECT 1"))
         except DBAPIError as error:
-            raise UnavailableError(
-                f"The database does not answer: {error.orig}", code="database_unavailable"
-            ) from error
+            raise unavailable(error.orig or error) from error
 
     def unit_of_work(self) -> "UnitOfWork":
         return UnitOfWork(self._sessions())
@@ -63,7 +72,10 @@ class Database:
 
 
 class UnitOfWork:
-    """One transaction: what is not committed inside the ``async with`` is undone at its end."""
+    """One transaction: what is not committed inside the ``async with`` is undone at its end.
+
+    Raises `UnavailableError` (``disk_full``, ``database_unavailable``) at its end where the database failed.
+    """
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -79,6 +91,8 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._session.close()
+        if isinstance(error, OperationalError | InterfaceError):
+            raise unavailable(error.orig or error) from error
 
     async def commit(self) -> None:
         await self._session.commit()
