@@ -10,6 +10,14 @@ from vgproject.schema.settings import SessionSettings
 PROTOCOL = "vgproject.v1"
 
 
+class Blob(Wire):
+    """Where the whole of data is that was too large for its frame: ``GET /v1/blobs/{id}``."""
+
+    id: str
+    bytes: int
+    sha256: str
+
+
 class EventFrame(Wire):
     """An event as sent. ``data`` belongs to ``type``, by ``events.EVENT_TYPES``."""
 
