@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -79,6 +79,11 @@ class EventLog:
         self._rings: dict[str, deque[StoredEvent]] = defaultdict(lambda: deque(maxlen=RING_EVENTS))
         self._pending: list[tuple[Batch, asyncio.Future[Appended]]] = []
         self._committing: asyncio.Task[None] | None = None
+        self._observers: list[Callable[[StoredEvent], None]] = []
+
+    def observe(self, observer: Callable[[StoredEvent], None]) -> None:
+        """Call ``observer`` for every event of every session once it is stored; it must not block or raise."""
+        self._observers.append(observer)
 
     async def append(self, session_id: str, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Store the events in this order, all or none.
@@ -111,7 +116,11 @@ class EventLog:
             future.set_exception(result)
             return
         ring = self._rings[session_id]
-        ring.extend(_stored(session_id, record, inserted) for record, inserted in result if inserted)
+        new = [_stored(session_id, record) for record, inserted in result if inserted]
+        ring.extend(new)
+        for observer in self._observers:
+            for event in new:
+                observer(event)
         future.set_result(result)
 
     def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
@@ -187,7 +196,7 @@ class EventLog:
             return None
         return [event for event in ring if event.seq > after]
 
-    async def follow(self, session_id: str, *, after: int) -> AsyncIterator[list[StoredEvent]]:
+    async def follow(self, session_id: str, *, after: int) -> AsyncGenerator[list[StoredEvent], None]:
         """Batches of the events after ``after``, in order, none twice and none missing, for ever."""
         wake = WakeUp()
         stop = self._broker.listen(session_id, wake)

@@ -146,6 +146,12 @@ def openapi() -> None:
     _call("machine:print_openapi", {})
 
 
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the WebSocket."""
+    _call("machine:print_asyncapi")
+
+
 @database_app.command("upgrade")
 def upgrade() -> None:
     """Bring the database up to date."""

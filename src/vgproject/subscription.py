@@ -8,6 +8,7 @@ import orjson
 
 from vgproject.broker.base import Broker, Delta
 from vgproject.event_log import EventLog
+from vgproject.schema.frames import Heartbeat
 
 EVENTS_A_FRAME = 250
 WINDOW_SECONDS = 0.02
@@ -28,6 +29,7 @@ class Subscription:
         event_log: EventLog,
         broker: Broker,
         send: Callable[[bytes], Awaitable[None]],
+        heartbeat_seconds: float,
     ) -> None:
         self._session_id = session_id
         self._after = after
@@ -35,6 +37,7 @@ class Subscription:
         self._event_log = event_log
         self._broker = broker
         self._send = send
+        self._heartbeat_seconds = heartbeat_seconds
         self._news = asyncio.Event()
         self._buffer: dict[tuple[Any, ...], Delta] = {}
         self._buffered = 0
@@ -72,11 +75,24 @@ class Subscription:
                 self._news.clear()
                 await self._send_deltas()
                 if not await self._send_events():
-                    await self._news.wait()
+                    await self._wait_for_news()
                     if self._buffer:
                         await asyncio.sleep(WINDOW_SECONDS if self._deltas == "all" else 10 * WINDOW_SECONDS)
         finally:
             stop()
+
+    async def _wait_for_news(self) -> None:
+        """With a heartbeat while there are none. The head comes from the log, in case a wake-up was lost."""
+        while True:
+            try:
+                await asyncio.wait_for(self._news.wait(), self._heartbeat_seconds)
+                return
+            except TimeoutError:
+                head = await self._event_log.head(self._session_id)
+                if head.seq > self._after:
+                    return
+                beat = Heartbeat(session_id=self._session_id, head_seq=head.seq)
+                await self._send(beat.model_dump_json().encode())
 
     async def _send_deltas(self) -> None:
         if self._lost:

@@ -10,7 +10,7 @@ from vgproject.schema.agent_outputs import ImplementationReport, Plan, ResearchN
 from vgproject.schema.base import EventData
 from vgproject.schema.commands import AnyCommand, Command
 from vgproject.schema.events import EVENTS
-from vgproject.schema.frames import ANSWERS, DELTAS, PROTOCOL, Blob, EventFrame
+from vgproject.schema.frames import ANSWERS, DELTAS, PROTOCOL, Blob, EventFrame, Problem
 from vgproject.schema.memory import MemoryEntry
 
 Document = dict[str, Any]
@@ -63,7 +63,7 @@ def groups() -> dict[str, list[type[BaseModel]]]:
 def component_schemas() -> dict[str, Document]:
     """Every message, agent output and memory entry by its name, and one union for each group."""
     members = groups()
-    classes = [kind for kinds in members.values() for kind in kinds] + [*AGENT_OUTPUTS, MemoryEntry]
+    classes = [kind for kinds in members.values() for kind in kinds] + [*AGENT_OUTPUTS, MemoryEntry, Problem]
     _, whole = models_json_schema(
         [(kind, "validation") for kind in classes], ref_template=REFERENCE + "{model}", schema_generator=Untitled
     )
@@ -152,7 +152,7 @@ def example(name: str, schemas: dict[str, Document]) -> Any:
     return _example_of(schemas[name], "", schemas)
 
 
-def _example_of(schema: Document, field: str, schemas: dict[str, Document]) -> Any:  # noqa: C901  (one line a case)
+def _example_of(schema: Document, field: str, schemas: dict[str, Document]) -> Any:
     match schema:
         case {"$ref": str(target)}:
             return example(target.removeprefix(REFERENCE), schemas)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from vgproject.schema.base import Actor, JsonObject, Phase, Wire
+from vgproject.schema.events import FileChange
 from vgproject.schema.settings import SessionSettings
 
 PROTOCOL = "vgproject.v1"
@@ -167,6 +168,22 @@ class EventPage(Wire):
     events: list[EventFrame]
     head_seq: int
     epoch: str
+    recovered: bool = Field(default=True, description="False: the cursor was ahead; the events are from the first.")
+
+
+class TaskAccepted(Wire):
+    session_id: str
+    task_id: str
+
+
+class AppliedChanges(Wire):
+    files: list[FileChange]
+
+
+class Readiness(Wire):
+    status: Literal["ready", "failing", "draining"]
+    failing: str | None = Field(default=None, description="The part that does not answer.")
+    detail: str | None = None
 
 
 class Problem(Wire):
