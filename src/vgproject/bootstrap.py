@@ -1,6 +1,6 @@
 """Builds all that lives as long as the server, in order, and closes it in reverse."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import Loaded
 from vgproject.engine import Engine
 from vgproject.errors import ConfigError
-from vgproject.event_log import EventLog, open_event_log
+from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.llm.llm import Llm
 from vgproject.memory import Memory
 from vgproject.pipeline import Pipeline
@@ -35,8 +35,10 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(loaded: Loaded) -> AsyncIterator[Services]:
-    """Raises `ConfigError` where the data directory cannot be used."""
+async def open_services(
+    loaded: Loaded, *, observe: Callable[[StoredEvent], None] = lambda event: None
+) -> AsyncIterator[Services]:
+    """``observe`` is called for every event that is stored. Raises `ConfigError` where the data directory cannot be used."""
     config = loaded.config
     try:
         config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,6 +53,7 @@ async def open_services(loaded: Loaded) -> AsyncIterator[Services]:
         event_log = await stack.enter_async_context(
             open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id)
         )
+        event_log.observe(observe)
         memory = Memory(database, now=utc_now, new_id=new_id)
         llm = Llm(config.llm, loaded.provider_environment)
         workspaces = Workspaces(config.home, loaded.environ)

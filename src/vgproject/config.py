@@ -46,6 +46,12 @@ class Limits(BaseModel):
     """Held for one connection that reads too slowly."""
     stalled_seconds: float = Field(default=30, gt=0)
     """A connection that takes nothing for so long is closed with 4008."""
+    body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Of one HTTP request."""
+    heartbeat_seconds: float = Field(default=15, gt=0)
+    """How often a subscription that has nothing to say shows that it is alive."""
+    hello_seconds: float = Field(default=10, gt=0)
+    """What a connection without a token gets to say hello."""
     grace_seconds: float = Field(default=10, ge=0)
     """What running steps get at SIGTERM to come to a durable point."""
 

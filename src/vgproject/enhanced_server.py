@@ -5,22 +5,21 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
-from http import HTTPStatus
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI, Request, WebSocket
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI, WebSocket
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from vgproject import __version__
-from vgproject.auth import COOKIE, Authenticator, HostAndOriginCheck
+from vgproject.auth import COOKIE, Authenticator
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
-from vgproject.errors import BadInputError, VgprojectError
-from vgproject.routes import health, memory, sessions
-from vgproject.schema.frames import Problem
+from vgproject.errors import BadInputError
+from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
+from vgproject.metrics import Metrics
+from vgproject.problems import answer_with_problems
+from vgproject.routes import documents, health, memory, sessions
 from vgproject.websocket_manager import WebSocketManager
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>vgPROJECT</title>
@@ -28,12 +27,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>vgPROJECT<
 <p>Give it a task: <code>vgproject run "TASK"</code>, or over the WebSocket at <code>/v1/ws</code>.</p>
 <p>The HTTP interface is described at <a href="/openapi.json">/openapi.json</a>.</p></html>
 """
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+"""A larger one is not even read: the WebSocket library closes with 1009."""
 
 
 class EnhancedRAServer:
@@ -46,27 +41,34 @@ class EnhancedRAServer:
         self.authenticator: Authenticator | None = None
         self._running: DrainingServer | None = None
         self.app = FastAPI(
-            title="vgPROJECT", version=__version__, lifespan=self._lifespan, docs_url=None, redoc_url=None
+            title="vgPROJECT",
+            version=__version__,
+            lifespan=self._lifespan,
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
         )
         self.app.state.draining = False
-        for router in (health.router, sessions.router, memory.router):
+        self.app.state.closing = asyncio.Event()
+        self.app.state.metrics = Metrics()
+        for router in (health.router, sessions.router, memory.router, documents.router):
             self.app.include_router(router)
         self.app.add_api_websocket_route("/v1/ws", self._websocket)
         self.app.add_api_route("/", self._page, include_in_schema=False)
         self.app.add_api_route("/sign-in", self._sign_in, include_in_schema=False)
-        self.app.add_exception_handler(VgprojectError, _answer_error)
-        self.app.add_exception_handler(RequestValidationError, _answer_invalid)
-        self.app.add_exception_handler(HTTPException, _answer_http)
-        self.app.middleware("http")(_add_headers)
+        answer_with_problems(self.app)
+        self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
         self.app.add_middleware(HostAndOriginCheck, hosts=hosts, origins=self._config.allowed_origins)
+        self.app.add_middleware(SecurityHeaders)
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(self._loaded) as services:
+        async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
             self.authenticator = Authenticator(self._config.home, self._config.token)
             self.authenticator.keep()
-            self._manager = WebSocketManager(services, self.authenticator)
+            self._manager = manager = WebSocketManager(services, self.authenticator)
+            app.state.metrics.watch_connections(lambda: manager.open_connections)
             app.state.services = services
             app.state.authenticator = self.authenticator
             yield
@@ -93,6 +95,7 @@ class EnhancedRAServer:
         grace = self._config.limits.grace_seconds
         await self._manager.drain(grace)
         await self.app.state.services.engine.drain(grace)
+        self.app.state.closing.set()
         await self._manager.close_all(4000, "The server is stopping: come back.")
 
     def stop(self) -> None:
@@ -112,7 +115,7 @@ class EnhancedRAServer:
             self.app,
             log_config=None,
             ws="websockets-sansio",
-            ws_max_size=4 * self._config.limits.frame_bytes,
+            ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_ping_interval=20,
             ws_ping_timeout=20,
             timeout_graceful_shutdown=5,
@@ -187,32 +190,3 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
     listener.listen(2048)
     return listener
-
-
-async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, VgprojectError)
-    return _problem(error.http_status, error.code, error.message, error.details)
-
-
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return _problem(422, "invalid_request", f"The request is not right: {wrong}.", {})
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    return _problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail), {})
-
-
-def _problem(status: int, code: str, detail: str, details: dict[str, object]) -> JSONResponse:
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, details=details)
-    return JSONResponse(problem.model_dump(mode="json"), status_code=status, media_type="application/problem+json")

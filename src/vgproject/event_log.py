@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -110,6 +110,11 @@ class EventLog:
         self._followed: Counter[str] = Counter()
         self._pending: list[tuple[Batch, asyncio.Future[Appended]]] = []
         self._committing: asyncio.Task[None] | None = None
+        self._observers: list[Callable[[StoredEvent], None]] = []
+
+    def observe(self, observer: Callable[[StoredEvent], None]) -> None:
+        """Call ``observer`` for every event of every session once it is stored; it must not block or raise."""
+        self._observers.append(observer)
 
     async def append(self, session_id: str, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Store the events in this order, all or none.
@@ -153,6 +158,9 @@ class EventLog:
         if not fresh:
             return 0
         self._rings.extend(session_id, fresh)
+        for observer in self._observers:
+            for event in fresh:
+                observer(event)
         return fresh[-1].seq
 
     async def keep_blob(self, session_id: str, content: bytes) -> dict[str, Any]:
@@ -251,7 +259,7 @@ class EventLog:
 
         return end
 
-    async def follow(self, session_id: str, *, after: int) -> AsyncIterator[list[StoredEvent]]:
+    async def follow(self, session_id: str, *, after: int) -> AsyncGenerator[list[StoredEvent], None]:
         """Batches of the events after ``after``, in order, none twice and none missing, for ever."""
         cursor = LogCursor(self, session_id, after)
         wake = WakeUp(cursor)
@@ -300,9 +308,10 @@ class LogCursor:
         self._reached = 0
         self._behind = True
 
-    def reach(self, seq: int) -> None:
-        """The log is said to reach ``seq``."""
+    def reach(self, seq: int) -> bool:
+        """The log is said to reach ``seq``: whether this cursor is behind that."""
         self._reached = max(self._reached, seq)
+        return self._reached > self._after
 
     async def next_events(self) -> list[StoredEvent]:
         """Empty where nothing is new; then there will be a word before there is more."""

@@ -152,6 +152,12 @@ def openapi() -> None:
     _call("machine:print_openapi", {})
 
 
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the WebSocket."""
+    _call("machine:print_asyncapi")
+
+
 @database_app.command("upgrade")
 def upgrade(database_url: DatabaseOption = None) -> None:
     """Bring the database up to date."""

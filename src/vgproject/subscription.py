@@ -9,6 +9,7 @@ import orjson
 
 from vgproject.broker.base import Broker, Delta
 from vgproject.event_log import EventLog, LogCursor
+from vgproject.schema.frames import Heartbeat
 
 EVENTS_A_FRAME = 250
 WINDOW_SECONDS = 0.02
@@ -29,6 +30,7 @@ class Subscription:
         event_log: EventLog,
         broker: Broker,
         send: Callable[[bytes], Awaitable[None]],
+        heartbeat_seconds: float,
     ) -> None:
         self._session_id = session_id
         self._cursor = LogCursor(event_log, session_id, after)
@@ -36,6 +38,7 @@ class Subscription:
         self._event_log = event_log
         self._broker = broker
         self._send = send
+        self._heartbeat_seconds = heartbeat_seconds
         self._news = asyncio.Event()
         self._buffer: dict[tuple[Any, ...], Delta] = {}
         self._buffered = 0
@@ -75,7 +78,7 @@ class Subscription:
                 self._news.clear()
                 await self._send_deltas()
                 if not await self._send_events():
-                    await self._news.wait()
+                    await self._wait_for_news()
                     await self._window()
         finally:
             stop()
@@ -85,6 +88,19 @@ class Subscription:
         if self._buffer:
             window = WINDOW_SECONDS if self._deltas == "all" else 10 * WINDOW_SECONDS
             await asyncio.sleep(self._deltas_sent_at + window - time.monotonic())
+
+    async def _wait_for_news(self) -> None:
+        """With a heartbeat while there are none. The head comes from the log, in case a wake-up was lost."""
+        while True:
+            try:
+                await asyncio.wait_for(self._news.wait(), self._heartbeat_seconds)
+                return
+            except TimeoutError:
+                head = await self._event_log.head(self._session_id)
+                if self._cursor.reach(head.seq):
+                    return
+                beat = Heartbeat(session_id=self._session_id, head_seq=head.seq)
+                await self._send(beat.model_dump_json().encode())
 
     async def _send_deltas(self) -> None:
         if self._lost:

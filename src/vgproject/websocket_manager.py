@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections import Counter
 from contextlib import suppress
@@ -22,8 +23,9 @@ from vgproject.subscription import Subscription
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
 
-HELLO_SECONDS = 10
 MAX_BAD_FRAMES = 100
+
+logger = logging.getLogger(__name__)
 
 
 class TokenBucket:
@@ -84,8 +86,10 @@ class WebSocketManager:
         try:
             await self._welcome(state)
             await self._receive(state)
-        except (WebSocketDisconnect, RuntimeError):
+        except WebSocketDisconnect:
             pass  # The client is gone.
+        except TimeoutError:
+            await websocket.close(4401, "No hello with a token came in time.")
         finally:
             self._connections.discard(state)
             await self._stop_subscriptions(state)
@@ -112,21 +116,21 @@ class WebSocketManager:
         await self._send(state, welcome.model_dump_json().encode())
 
     async def _receive(self, state: ConnectionState) -> None:
-        while True:
-            async with asyncio.timeout(None if state.caller else HELLO_SECONDS) as hello:
+        """Raises `TimeoutError` where the client does not say who it is in time."""
+        deadline = asyncio.get_running_loop().time() + self._limits.hello_seconds
+        while state.websocket.application_state is WebSocketState.CONNECTED:
+            async with asyncio.timeout_at(None if state.caller else deadline):
                 message = await state.websocket.receive()
-            if hello.expired():
-                break
             if message["type"] == "websocket.disconnect":
                 return
-            frame = message.get("text")
-            await self._take_frame(state, frame if frame is not None else message["bytes"].decode(errors="replace"))
-            if state.websocket.application_state is not WebSocketState.CONNECTED:
-                return
+            await self._take_frame(state, message.get("text"))
 
-    async def _take_frame(self, state: ConnectionState, frame: str) -> None:
+    async def _take_frame(self, state: ConnectionState, frame: str | None) -> None:
+        """``None`` is a binary frame."""
         command_id: str | None = None
         try:
+            if frame is None:
+                raise CommandError("The frame is binary: send JSON as text.", code="bad_frame")
             if len(frame.encode()) > self._limits.frame_bytes:
                 await self._refuse(state, None, CommandError(_TOO_LARGE, code="frame_too_large"))
                 await state.websocket.close(4413, "The frame is too large.")
@@ -142,6 +146,11 @@ class WebSocketManager:
                 await self._send(state, answer.model_dump_json().encode())
         except VgprojectError as error:
             await self._refuse(state, command_id, error)
+        except WebSocketDisconnect:
+            raise
+        except Exception:
+            logger.exception("A command failed by a mistake of ours")
+            await self._refuse(state, command_id, VgprojectError(_OUR_MISTAKE))
 
     async def _refuse(self, state: ConnectionState, command_id: str | None, error: VgprojectError) -> None:
         details = dict(error.details)
@@ -165,7 +174,7 @@ class WebSocketManager:
         if isinstance(command, c.Hello):
             return self._hello(state, command)
         if state.caller is None:
-            raise UnauthenticatedError("Say hello with a token first.")
+            raise CommandError("Say hello with a token first.", code="unauthenticated")
         if isinstance(command, c.Subscribe):
             await self._subscribe(state, state.caller, command)
             return None
@@ -213,10 +222,19 @@ class WebSocketManager:
             event_log=self._services.event_log,
             broker=self._services.broker,
             send=lambda frame: self._send(state, frame),
+            heartbeat_seconds=self._limits.heartbeat_seconds,
         )
         state.subscriptions[session_id] = asyncio.create_task(
-            _run_until_gone(subscription), name=f"subscription {session_id}"
+            self._run_subscription(state, subscription), name=f"subscription {session_id}"
         )
+
+    async def _run_subscription(self, state: ConnectionState, subscription: Subscription) -> None:
+        """Until the client is gone; a log that cannot be read is told once, instead of silence."""
+        with suppress(WebSocketDisconnect):
+            try:
+                await subscription.run()
+            except VgprojectError as error:
+                await self._refuse(state, None, error)
 
     async def _unsubscribe(self, state: ConnectionState, session_id: str) -> None:
         if task := state.subscriptions.pop(session_id, None):
@@ -230,8 +248,8 @@ class WebSocketManager:
 
     async def _send(self, state: ConnectionState, frame: bytes) -> None:
         """Raises `WebSocketDisconnect` where the client is gone, or has taken nothing for too long."""
-        if state.stalled:
-            raise WebSocketDisconnect(4008)
+        if state.stalled or state.websocket.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnect(4008 if state.stalled else 1006)
         try:
             async with asyncio.timeout(self._limits.stalled_seconds):
                 await state.websocket.send_text(frame.decode())
@@ -247,11 +265,6 @@ class WebSocketManager:
     async def close_all(self, code: int, reason: str) -> None:
         closing = (state.websocket.close(code, reason) for state in tuple(self._connections))
         await asyncio.gather(*closing, return_exceptions=True)
-
-
-async def _run_until_gone(subscription: Subscription) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):
-        await subscription.run()
 
 
 def _parse_frame(frame: str) -> dict[str, object]:
@@ -286,4 +299,5 @@ def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
     return "/".join((state.caller.user_id, client, place, command.id, digest))
 
 
+_OUR_MISTAKE = "The server made a mistake with this command; its log says which."
 _TOO_LARGE = "The frame is too large; the limit is in `welcome`."

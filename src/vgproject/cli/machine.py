@@ -6,12 +6,15 @@ import shutil
 import sysconfig
 from typing import Any
 
+from vgproject import __version__
 from vgproject.config import SECRETS, Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ModelError, UnavailableError
 from vgproject.llm.llm import Llm
 from vgproject.repositories.database_url import mask_password
 from vgproject.repositories.unit_of_work import Database
+from vgproject.routes.documents import openapi
+from vgproject.schema.documents import asyncapi
 
 
 def upgrade_database(options: dict[str, Any]) -> int:
@@ -31,7 +34,12 @@ def upgrade_database(options: dict[str, Any]) -> int:
 
 
 def print_openapi(options: dict[str, Any]) -> int:
-    print(json.dumps(EnhancedRAServer(load_config(options)).app.openapi(), indent=2))
+    print(json.dumps(openapi(EnhancedRAServer(load_config(options)).app), indent=2))
+    return 0
+
+
+def print_asyncapi() -> int:
+    print(json.dumps(asyncapi(__version__), indent=2))
     return 0
 
 

@@ -2,21 +2,23 @@
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 
 from vgproject.errors import VgprojectError
+from vgproject.metrics import Metrics
 from vgproject.routes.dependencies import CallerDep, ServicesDep
+from vgproject.schema.frames import Readiness
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez")
+@router.get("/livez", response_class=PlainTextResponse)
 async def live() -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 async def ready(request: Request, services: ServicesDep) -> JSONResponse:
     """503 with the name of the part that fails."""
     if request.app.state.draining:
@@ -29,6 +31,7 @@ async def ready(request: Request, services: ServicesDep) -> JSONResponse:
     return JSONResponse({"status": "ready"})
 
 
-@router.get("/metrics")
-async def metrics(caller: CallerDep) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+@router.get("/metrics", response_class=PlainTextResponse)
+async def read_metrics(request: Request, caller: CallerDep) -> Response:
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -5,24 +5,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel
 
 from vgproject.memory import Note
 from vgproject.routes.dependencies import CallerDep, ServicesDep
-from vgproject.schema.memory import MemoryEntry, MemoryKind, MemoryOrigin
+from vgproject.schema.base import ShortText
+from vgproject.schema.commands import MemoryChange, NewMemory
+from vgproject.schema.memory import MemoryEntry, MemoryOrigin
 
 router = APIRouter(prefix="/v1", tags=["memory"])
 
 
-class NewEntry(BaseModel):
-    kind: MemoryKind = "key_fact"
-    content: str
-    project: str | None = None
-
-
-class EntryChange(BaseModel):
-    content: str
-    version: int
+class NewEntry(NewMemory):
+    project: ShortText | None = None
 
 
 @router.get("/memory")
@@ -50,7 +44,7 @@ async def get_memory(memory_id: str, services: ServicesDep, caller: CallerDep) -
 
 
 @router.patch("/memory/{memory_id}")
-async def update_memory(memory_id: str, body: EntryChange, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+async def update_memory(memory_id: str, body: MemoryChange, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     return await services.memory.update(memory_id, body.content, version=body.version)
 
 
@@ -61,7 +55,7 @@ async def forget_memory(
     return await services.memory.forget(memory_id, version=version)
 
 
-@router.get("/blobs/{blob_id}")
+@router.get("/blobs/{blob_id}", response_class=Response)
 async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Response:
     session_id, content = await services.event_log.blob(blob_id)
     await services.sessions.get_session(session_id, caller)

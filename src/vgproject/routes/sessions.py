@@ -1,38 +1,23 @@
 """Sessions, their tasks, events and changes over HTTP."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel
 
+from vgproject.errors import CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep
+from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
-from vgproject.schema.frames import SessionView
+from vgproject.schema.frames import AppliedChanges, EventPage, SessionView, TaskAccepted
 from vgproject.schema.settings import SessionSettings
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
-class NewSession(BaseModel):
-    project: str | None = None
-    title: str | None = None
-    settings: SessionSettings = SessionSettings()
-
-
-class NewTask(BaseModel):
-    content: str
-    research_only: bool = False
-    plan_only: bool = False
-    pipeline: str | None = None
-    model: str | None = None
-    settings: SessionSettings = SessionSettings()
-
-
 @router.post("", status_code=201)
-async def create_session(body: NewSession, services: ServicesDep, caller: CallerDep) -> SessionView:
+async def create_session(body: c.NewSession, services: ServicesDep, caller: CallerDep) -> SessionView:
     command = c.CreateSession(**dict(body))
     answer = await services.sessions.execute(command, caller)
     return await services.sessions.get_session(answer["session_id"], caller)
@@ -62,20 +47,29 @@ async def delete_session(session_id: str, services: ServicesDep, caller: CallerD
 
 
 @router.post("/{session_id}/tasks", status_code=202)
-async def create_task(session_id: str, body: NewTask, services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
-    return await services.sessions.execute(c.TaskCommand(session_id=session_id, **dict(body)), caller)
+async def create_task(session_id: str, body: c.NewTask, services: ServicesDep, caller: CallerDep) -> TaskAccepted:
+    answer = await services.sessions.execute(c.TaskCommand(session_id=session_id, **dict(body)), caller)
+    return TaskAccepted.model_validate(answer)
 
 
 @router.post("/{session_id}/commands")
 async def execute_command(
     session_id: str, command: c.AnyCommand, services: ServicesDep, caller: CallerDep
 ) -> dict[str, Any]:
+    """Any command of a session; those of a connection (``hello``, ``ping``, ``subscribe``) need a WebSocket."""
+    if command.session_id not in (None, session_id):
+        raise CommandError(f"The command is for {command.session_id!r}, the path for {session_id!r}.")
+    await services.sessions.get_session(session_id, caller)
     command = command.model_copy(update={"session_id": session_id})
     scope = f"{caller.user_id}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
     return await services.sessions.execute(command, caller, scope=scope)
 
 
-@router.get("/{session_id}/events", response_model=None)
+@router.get(
+    "/{session_id}/events",
+    response_model=EventPage,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
 async def read_events(
     request: Request,
     session_id: str,
@@ -86,31 +80,32 @@ async def read_events(
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> Response:
-    """A page of the log, or its tail where ``Accept`` is ``text/event-stream``."""
+    """A page of the log, or its tail where ``Accept`` is ``text/event-stream``.
+
+    A cursor ahead of the log is answered with the log from its first event.
+    """
     view = await services.sessions.get_session(session_id, caller)
     if "text/event-stream" in accept:
-        start = after if last_event_id is None else last_event_id
-        return StreamingResponse(_tail(request, services, session_id, start), media_type="text/event-stream")
-    events = await services.event_log.read(session_id, after=after, limit=limit)
+        tail = tail_events(
+            services.event_log,
+            view,
+            after=after if last_event_id is None else last_event_id,
+            heartbeat_seconds=services.loaded.config.limits.heartbeat_seconds,
+            closing=request.app.state.closing,
+        )
+        return StreamingResponse(tail, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    recovered = after <= view.head_seq
+    events = await services.event_log.read(session_id, after=after if recovered else 0, limit=limit)
     payload = b",".join(event.payload for event in events)
-    head = orjson.dumps({"head_seq": view.head_seq, "epoch": view.epoch})
+    head = orjson.dumps({"head_seq": view.head_seq, "epoch": view.epoch, "recovered": recovered})
     return Response(b'{"events":[' + payload + b"]," + head[1:], media_type="application/json")
 
 
-async def _tail(request: Request, services: ServicesDep, session_id: str, after: int) -> AsyncIterator[bytes]:
-    async for events in services.event_log.follow(session_id, after=after):
-        for event in events:
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.payload)
-        if await request.is_disconnected():
-            return
-
-
-@router.get("/{session_id}/diff")
+@router.get("/{session_id}/diff", response_class=PlainTextResponse)
 async def read_diff(session_id: str, services: ServicesDep, caller: CallerDep) -> PlainTextResponse:
     return PlainTextResponse(await services.sessions.diff(session_id, caller))
 
 
 @router.post("/{session_id}/apply")
-async def apply_changes(session_id: str, services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
-    changes = await services.sessions.apply(session_id, caller)
-    return {"files": [change.model_dump() for change in changes]}
+async def apply_changes(session_id: str, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
+    return AppliedChanges(files=await services.sessions.apply(session_id, caller))

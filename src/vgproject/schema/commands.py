@@ -27,11 +27,14 @@ class Ping(Command):
     type: Literal["ping"] = "ping"
 
 
-class CreateSession(Command):
-    type: Literal["create_session"] = "create_session"
+class NewSession(Wire):
     project: ShortText | None = Field(default=None, description="A directory of the server; default: its project.")
     title: ShortText | None = None
     settings: SessionSettings = SessionSettings()
+
+
+class CreateSession(NewSession, Command):
+    type: Literal["create_session"] = "create_session"
 
 
 class Subscribe(Command):
@@ -45,16 +48,19 @@ class Unsubscribe(Command):
     type: Literal["unsubscribe"] = "unsubscribe"
 
 
-class TaskCommand(Command):
-    """Without ``session_id``: a new session in the default project, to which the connection is subscribed."""
-
-    type: Literal["task"] = "task"
+class NewTask(Wire):
     content: Text
     research_only: bool = False
     plan_only: bool = False
     pipeline: ShortText | None = None
     model: ModelName | None = None
     settings: SessionSettings = SessionSettings()
+
+
+class TaskCommand(NewTask, Command):
+    """Without ``session_id``: a new session in the default project, to which the connection is subscribed."""
+
+    type: Literal["task"] = "task"
 
 
 class Message(Command):
@@ -104,17 +110,23 @@ class UpdateSettings(Command):
     settings: SessionSettings
 
 
-class Remember(Command):
-    type: Literal["remember"] = "remember"
+class NewMemory(Wire):
     kind: MemoryKind = "key_fact"
     content: Text
 
 
-class UpdateMemory(Command):
+class Remember(NewMemory, Command):
+    type: Literal["remember"] = "remember"
+
+
+class MemoryChange(Wire):
+    content: Text
+    version: int = Field(ge=1, description="The version that is changed; another one now is a `conflict`.")
+
+
+class UpdateMemory(MemoryChange, Command):
     type: Literal["update_memory"] = "update_memory"
     memory_id: Id
-    content: Text
-    version: int = Field(ge=1)
 
 
 class Forget(Command):

@@ -5,9 +5,18 @@ from typing import Literal
 from pydantic import Field
 
 from vgproject.schema.base import Actor, JsonObject, Phase, Wire
+from vgproject.schema.events import FileChange
 from vgproject.schema.settings import SessionSettings
 
 PROTOCOL = "vgproject.v1"
+
+
+class Blob(Wire):
+    """Where the whole of data is that was too large for its frame: ``GET /v1/blobs/{id}``."""
+
+    id: str
+    bytes: int
+    sha256: str
 
 
 class EventFrame(Wire):
@@ -161,6 +170,22 @@ class EventPage(Wire):
     events: list[EventFrame]
     head_seq: int
     epoch: str
+    recovered: bool = Field(default=True, description="False: the cursor was ahead; the events are from the first.")
+
+
+class TaskAccepted(Wire):
+    session_id: str
+    task_id: str
+
+
+class AppliedChanges(Wire):
+    files: list[FileChange]
+
+
+class Readiness(Wire):
+    status: Literal["ready", "failing", "draining"]
+    failing: str | None = Field(default=None, description="The part that does not answer.")
+    detail: str | None = None
 
 
 class Problem(Wire):

@@ -1,0 +1,85 @@
+"""What every request passes through: the check of Host and Origin, the bound on bodies, the security headers."""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vgproject.problems import problem_response
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class HostAndOriginCheck:
+    """Refuses a foreign ``Host`` (DNS rebinding) and a foreign ``Origin`` (a web page) with 403, also on WebSockets."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], origins: Sequence[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in (*hosts, *LOOPBACK))
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_allowed(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+        else:
+            await problem_response(403, "forbidden", "Host or Origin is foreign.")(scope, receive, send)
+
+    def _is_allowed(self, headers: Headers) -> bool:
+        host = headers.get("host", "").lower()
+        if host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
+            return False
+        origin = headers.get("origin")
+        return origin is None or origin in self._origins or origin.partition("://")[2].lower() == host
+
+
+class BodyLimit:
+    """Answers a larger body with 413, by its ``Content-Length`` or, in chunks, as soon as it is too much."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        detail = f"The body is too large: the limit is {self._max_bytes} bytes."
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            await problem_response(413, "too_large", detail)(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise HTTPException(413, detail)
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+
+class SecurityHeaders:
+    """Also on the answers of the guards inside of it, so it is the outermost."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
