@@ -113,12 +113,13 @@ def load_config(options: Mapping[str, Any], environ: Mapping[str, str] = os.envi
     user_file, project_file = user_config_path("vgproject") / "config.toml", project / "vgproject.toml"
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, layer in (
+    layers: tuple[tuple[str, Mapping[str, Any]], ...] = (
         (f"file {user_file}", _read(user_file)),
         (f"file {project_file}", _read_untrusted(project_file)),
         ("environment", {name: value for name, value in variables.items() if name in Config.model_fields}),
         ("command line", given),
-    ):
+    )
+    for source, layer in layers:
         for name, value in layer.items():
             merged = isinstance(values.get(name), dict) and isinstance(value, dict)
             values[name] = {**values[name], **value} if merged else value

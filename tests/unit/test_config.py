@@ -37,5 +37,5 @@ def test_a_projects_file_chooses_its_test_command(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="vgproject.toml cannot be read"):
+    with pytest.raises(ConfigError, match=r"vgproject\.toml cannot be read"):
         load(tmp_path, "not toml")
