@@ -15,22 +15,34 @@ from vgproject.engine import EngineSettings
 from vgproject.errors import ConfigError
 from vgproject.event_log import EventLogSettings
 from vgproject.llm.llm import LlmSettings
+from vgproject.llm.providers import PROVIDERS
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
 from vgproject.schema.settings import Approvals, SessionSettings
 
 PREFIX = "VGPROJECT_"
 SECRETS = frozenset({"token"})
-PROVIDER_VARIABLES = (
-    "ANTHROPIC_API_KEY",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "GEMINI_API_KEY",
-    "OPENROUTER_API_KEY",
-    "GROQ_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "OLLAMA_BASE_URL",
+PROVIDER_VARIABLES = tuple(
+    sorted({name for provider in PROVIDERS.values() for name in (provider.key, provider.url) if name})
 )
+
+
+NOT_OF_A_PROJECT = frozenset(
+    {
+        "home",
+        "project",
+        "host",
+        "port",
+        "token",
+        "allowed_origins",
+        "allowed_hosts",
+        "approvals",
+        "limits",
+        "llm",
+        "engine",
+    }
+)
+"""A repository may come from a stranger: its file chooses models and tests, not who may do what on this machine."""
 
 
 class Limits(BaseModel):
@@ -124,16 +136,16 @@ def load_config(options: Mapping[str, Any], environ: Mapping[str, str] = os.envi
     given = {name: value for name, value in options.items() if value is not None}
     variables = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
     project = Path(given.get("project") or variables.get("project") or Path.cwd())
+    user_file, project_file = user_config_path("vgproject") / "config.toml", project / "vgproject.toml"
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, layer in (
-        *(
-            (f"file {path}", _read(path))
-            for path in (user_config_path("vgproject") / "config.toml", project / "vgproject.toml")
-        ),
+    layers: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        (f"file {user_file}", _read(user_file)),
+        (f"file {project_file}", _read_untrusted(project_file)),
         ("environment", {name: value for name, value in variables.items() if name in Config.model_fields}),
         ("command line", given),
-    ):
+    )
+    for source, layer in layers:
         for name, value in layer.items():
             merged = isinstance(values.get(name), dict) and isinstance(value, dict)
             values[name] = {**values[name], **value} if merged else value
@@ -153,6 +165,22 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"The configuration file {path} cannot be read: {error}") from error
+
+
+def _read_untrusted(path: Path) -> dict[str, Any]:
+    """Raises `ConfigError` for what a project may not choose: who may do what, or code to be loaded."""
+    values = _read(path)
+    refused = [name for name in values if name in NOT_OF_A_PROJECT]
+    phases = values.get("phases")
+    for phase, settings in phases.items() if isinstance(phases, dict) else ():
+        if isinstance(settings, dict) and not set("._:").isdisjoint(str(settings.get("strategy", ""))):
+            refused.append(f"phases.{phase}.strategy")
+    if refused:
+        raise ConfigError(
+            f"The project's file {path} may not set {', '.join(refused)}, because a project is not trusted with it:"
+            f" set it in {user_config_path('vgproject') / 'config.toml'}, the environment or on the command line."
+        )
+    return values
 
 
 def _config_error(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:

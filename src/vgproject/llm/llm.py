@@ -1,7 +1,10 @@
 """Language models by name: chosen, asked, asked again, and replaced by the next of a chain."""
 
 import asyncio
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +13,7 @@ from vgproject.errors import ModelError
 from vgproject.llm.base import Backend, ModelCall, ModelListener, ModelReply
 from vgproject.llm.providers import PROVIDERS, ProviderBackend, build_model
 from vgproject.llm.scripted import ScriptedBackend, load_script
+from vgproject.utils.clock import Clock, utc_now
 
 NAMES = (*PROVIDERS, "scripted")
 
@@ -41,8 +45,17 @@ def parse_name(name: str) -> tuple[str, str]:
 
 
 class Llm:
-    def __init__(self, settings: LlmSettings, environment: Mapping[str, str]) -> None:
-        """``environment`` holds the providers' variables, as ``ANTHROPIC_API_KEY``."""
+    def __init__(
+        self,
+        settings: LlmSettings,
+        environment: Mapping[str, str],
+        *,
+        now: Clock = utc_now,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``environment`` holds the providers' variables, as ``ANTHROPIC_API_KEY``; ``chance`` is from 0 to 1."""
+        self._now = now
+        self._chance = chance
         self._settings = settings
         self._environment = environment
         self._backends: dict[str, Backend] = {}
@@ -94,9 +107,10 @@ class Llm:
         raise AssertionError("there is at least one attempt")
 
     def _delay(self, attempt: int, retry_after: str | None) -> float:
-        wished = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+        """At least what the server asked for; up to a quarter more, so that many do not come back at once."""
         grown = self._settings.first_delay_seconds * 2 ** (attempt - 1)
-        return float(min(max(wished, grown), self._settings.longest_delay_seconds))
+        wished = max(_seconds_until(retry_after, self._now()), grown) * (1 + self._chance() / 4)
+        return float(min(wished, self._settings.longest_delay_seconds))
 
     def _backend(self, name: str) -> Backend:
         if name not in self._backends:
@@ -113,3 +127,17 @@ class Llm:
                 )
             )
         return self._backends[name]
+
+
+def _seconds_until(retry_after: str | None, now: datetime) -> float:
+    """What a ``Retry-After`` header asks for, as seconds or as a date; zero where it is neither."""
+    if not retry_after:
+        return 0.0
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0.0
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max((aware - now).total_seconds(), 0.0)

@@ -37,7 +37,10 @@ class Provider:
     provider: str
     key: str | None = None
     url: str | None = None
+    default_url: str | None = None
     default_model: str | None = None
+    client: str | None = None
+    """The class of the client that takes the address, where the provider's own class takes none."""
 
 
 PROVIDERS: dict[str, Provider] = {
@@ -45,43 +48,60 @@ PROVIDERS: dict[str, Provider] = {
         "pydantic_ai.models.anthropic:AnthropicModel",
         "pydantic_ai.providers.anthropic:AnthropicProvider",
         key="ANTHROPIC_API_KEY",
-        default_model="claude-sonnet-4-5",
+        url="ANTHROPIC_BASE_URL",
+        default_url="https://api.anthropic.com",
+        default_model="claude-sonnet-5-5",
     ),
     "openai": Provider(
         "pydantic_ai.models.openai:OpenAIResponsesModel",
         "pydantic_ai.providers.openai:OpenAIProvider",
         key="OPENAI_API_KEY",
-        default_model="gpt-5",
+        url="OPENAI_BASE_URL",
+        default_url="https://api.openai.com/v1",
+        default_model="gpt-5.6-sol",
     ),
     "google": Provider(
         "pydantic_ai.models.google:GoogleModel",
         "pydantic_ai.providers.google:GoogleProvider",
         key="GEMINI_API_KEY",
-        default_model="gemini-2.5-pro",
+        url="GOOGLE_GEMINI_BASE_URL",
+        default_url="https://generativelanguage.googleapis.com",
+        default_model="gemini-3.1-pro-preview",
     ),
     "openrouter": Provider(
         "pydantic_ai.models.openrouter:OpenRouterModel",
         "pydantic_ai.providers.openrouter:OpenRouterProvider",
         key="OPENROUTER_API_KEY",
-        default_model="anthropic/claude-sonnet-4.5",
+        url="OPENROUTER_BASE_URL",
+        default_url="https://openrouter.ai/api/v1",
+        client="openai:AsyncOpenAI",
+        default_model="anthropic/claude-sonnet-5.5",
     ),
     "groq": Provider(
         "pydantic_ai.models.groq:GroqModel",
         "pydantic_ai.providers.groq:GroqProvider",
         key="GROQ_API_KEY",
+        url="GROQ_BASE_URL",
+        default_url="https://api.groq.com",
         default_model="openai/gpt-oss-120b",
     ),
     "deepseek": Provider(
         "pydantic_ai.models.openai:OpenAIChatModel",
         "pydantic_ai.providers.deepseek:DeepSeekProvider",
         key="DEEPSEEK_API_KEY",
-        default_model="deepseek-chat",
+        url="DEEPSEEK_BASE_URL",
+        default_url="https://api.deepseek.com",
+        client="openai:AsyncOpenAI",
+        default_model="deepseek-v4-pro",
     ),
     "bedrock": Provider(
         "pydantic_ai.models.bedrock:BedrockConverseModel", "pydantic_ai.providers.bedrock:BedrockProvider"
     ),
     "ollama": Provider(
-        "pydantic_ai.models.ollama:OllamaModel", "pydantic_ai.providers.ollama:OllamaProvider", url="OLLAMA_BASE_URL"
+        "pydantic_ai.models.ollama:OllamaModel",
+        "pydantic_ai.providers.ollama:OllamaProvider",
+        url="OLLAMA_BASE_URL",
+        default_url="http://localhost:11434/v1",
     ),
     "openai-compatible": Provider(
         "pydantic_ai.models.openai:OpenAIChatModel",
@@ -89,8 +109,6 @@ PROVIDERS: dict[str, Provider] = {
         url="OPENAI_BASE_URL",
     ),
 }
-
-DEFAULT_URLS = {"ollama": "http://localhost:11434/v1"}
 
 
 class ProviderBackend:
@@ -107,6 +125,7 @@ class ProviderBackend:
     ) -> None:
         self._name = f"{provider}:{name}"
         self._provider = provider
+        self._key = environment.get(PROVIDERS[provider].key or "OPENAI_API_KEY")
         self._silence_seconds = silence_seconds
         self._settings = ModelSettings(timeout=timeout_seconds, max_retries=0)
         self._model = build_model(provider, name, environment)
@@ -123,7 +142,9 @@ class ProviderBackend:
         except ModelHTTPError as error:
             raise self._http_error(error) from error
         except (ModelAPIError, UnexpectedModelBehavior, httpx.HTTPError, OSError) as error:
-            raise ModelError(f"{self._name} broke off: {error}", code="model_unreachable", retryable=True) from error
+            raise ModelError(
+                self._hide_key(f"{self._name} broke off: {error}"), code="model_unreachable", retryable=True
+            ) from error
         except UserError as error:
             raise ModelError(f"{self._name} cannot be asked this: {error}", code="model_refused") from error
 
@@ -152,7 +173,20 @@ class ProviderBackend:
                 retryable=True,
                 retry_after=headers.get("retry-after"),
             )
-        return ModelError(f"{self._name} refused the call ({error.status_code}): {error.body}", code="model_refused")
+        return ModelError(self._hide_key(self._refusal(error)), code="model_refused")
+
+    def _refusal(self, error: ModelHTTPError) -> str:
+        variable = PROVIDERS[self._provider].key or "its key"
+        match error.status_code:
+            case 401 | 403:
+                return f"{self._name} refused the key ({error.status_code}): check {variable}."
+            case 404:
+                return f"{self._name} is not known at its address (404): check the model's name and the address."
+            case status:
+                return f"{self._name} refused the call ({status}): {error.body}"
+
+    def _hide_key(self, text: str) -> str:
+        return text.replace(self._key, "(key)") if self._key else text
 
 
 class Hearing:
@@ -200,15 +234,26 @@ class Hearing:
 def build_model(provider: str, name: str, environment: Mapping[str, str]) -> Model:
     """Raises `ModelError` (``no_model_key``) that names the variable which is missing."""
     kind = PROVIDERS[provider]
+    options = _provider_options(kind, f"{provider}:{name}", environment)
+    try:
+        model: Model = resolve_name(kind.model)(name, provider=resolve_name(kind.provider)(**options))
+    except UserError as error:
+        raise ModelError(f"The model {provider}:{name} cannot be used: {error}", code="bad_model_name") from error
+    return model
+
+
+def _provider_options(kind: Provider, model: str, environment: Mapping[str, str]) -> dict[str, Any]:
     options: dict[str, str] = {}
     if kind.key:
         if not (key := environment.get(kind.key)):
-            raise ModelError(f"The model {provider}:{name} needs the variable {kind.key}.", code="no_model_key")
+            raise ModelError(f"The model {model} needs the variable {kind.key}.", code="no_model_key")
         options["api_key"] = key
     if kind.url:
-        url = environment.get(kind.url) or DEFAULT_URLS.get(provider)
-        if not url:
-            raise ModelError(f"The model {provider}:{name} needs its address in {kind.url}.", code="no_model_key")
-        options |= {"base_url": url, "api_key": environment.get("OPENAI_API_KEY") or "none"}
-    model: Model = resolve_name(kind.model)(name, provider=resolve_name(kind.provider)(**options))
-    return model
+        if not (url := environment.get(kind.url) or kind.default_url):
+            raise ModelError(f"The model {model} needs its address in {kind.url}.", code="no_model_key")
+        options["base_url"] = url
+    if kind.url == "OLLAMA_BASE_URL":
+        options["api_key"] = "none"
+    elif kind.url and not kind.key:
+        options["api_key"] = environment.get("OPENAI_API_KEY") or "none"
+    return {"openai_client": resolve_name(kind.client)(**options)} if kind.client else dict(options)

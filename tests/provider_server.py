@@ -1,0 +1,65 @@
+"""A real HTTP server that answers each request with the next of its answers, byte for byte."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class ProviderServer:
+    """``answers`` are given in order; ``requests`` are the heads that came."""
+
+    answers: list[bytes]
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.requests.append(head)
+        length = next(line for line in head.lower().splitlines() if line.startswith("content-length:"))
+        await reader.readexactly(int(length.partition(":")[2]))
+        writer.write(self.answers.pop(0))
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def open_provider_server(*answers: bytes) -> AsyncIterator[ProviderServer]:
+    provider = ProviderServer(list(answers))
+    async with await asyncio.start_server(provider.answer, "127.0.0.1", 0) as server:
+        provider.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield provider
+
+
+def failure(status: int, *, message: str = "no", **headers: str) -> bytes:
+    body = json.dumps({"error": {"message": message}}).encode()
+    lines = [f"HTTP/1.1 {status} Failed", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+def stream(*events: dict[str, Any], cut: bool = False) -> bytes:
+    """Server-sent events; with ``cut`` the connection ends before the body does."""
+    body = b"".join(_event(event) for event in events)
+    if not cut and "choices" in events[0]:
+        body += b"data: [DONE]\n\n"
+    length = len(body) + (100 if cut else 0)
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _event(event: dict[str, Any]) -> bytes:
+    name = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{name}data: {json.dumps(event)}\n\n".encode()
+
+
+def chat(delta: dict[str, Any], *, finish: str | None = None, usage: dict[str, int] | None = None) -> dict[str, Any]:
+    """One chunk of OpenAI's Chat Completions; Groq has the usage in a field of its own."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "some-model", "choices": [choice]}
+    return chunk | ({"usage": usage, "x_groq": {"id": "r", "usage": usage}} if usage else {})
