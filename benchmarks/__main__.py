@@ -1,12 +1,18 @@
 """``python -m benchmarks [NAME …]``: measures, and prints each figure beside its limit."""
 
 import asyncio
-import inspect
 import sys
+from collections.abc import Awaitable, Callable
 
-from benchmarks import latency, startup, turns
+from benchmarks import event_log, latency, startup, turns
+from benchmarks.figures import Figure
 
-MEASUREMENTS = {"startup": startup.measure, "latency": latency.measure, "turns": turns.measure}
+MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "startup": startup.measure,
+    "latency": latency.measure,
+    "turns": turns.measure,
+    "event_log": event_log.measure,
+}
 
 
 def main(names: list[str]) -> int:
@@ -17,12 +23,14 @@ def main(names: list[str]) -> int:
         return 2
     kept = True
     for name in names or MEASUREMENTS:
-        measured = MEASUREMENTS[name]()
-        figures = asyncio.run(measured) if inspect.iscoroutine(measured) else measured
-        for figure in figures:
+        for figure in asyncio.run(_measure(name)):
             print(figure.as_row(), flush=True)
             kept = kept and figure.is_kept
     return 0 if kept else 1
+
+
+async def _measure(name: str) -> list[Figure]:
+    return await MEASUREMENTS[name]()
 
 
 if __name__ == "__main__":

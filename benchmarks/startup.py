@@ -12,7 +12,7 @@ from benchmarks.server import research_of, serving, write_script
 RUNS = 5
 
 
-def measure() -> list[Figure]:
+async def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         model = write_script(directory, research_of(1))

@@ -12,6 +12,7 @@ import pytest
 from vgproject.agents.base import Json, Steps, TaskInput
 from vgproject.engine import Engine, EngineSettings
 from vgproject.errors import UnavailableError
+from vgproject.repositories.database_url import sqlite_file
 from vgproject.utils.clock import utc_now
 
 Work = Callable[[TaskInput, Steps], Awaitable[None]]
@@ -19,7 +20,7 @@ Work = Callable[[TaskInput, Steps], Awaitable[None]]
 
 @asynccontextmanager
 async def engine_for(path: Path, work: Work) -> AsyncIterator[Engine]:
-    engine = Engine(path / "engine.db", EngineSettings(polling_seconds=0.05), work)
+    engine = Engine(sqlite_file(path / "engine.db"), EngineSettings(polling_seconds=0.05), work)
     await engine.launch()
     try:
         yield engine
