@@ -108,7 +108,7 @@ class EventLog:
         self._epochs: dict[str, str] = {}
         self._rings: EventRings[StoredEvent] = EventRings(max_rings=settings.rings, max_bytes=settings.ring_bytes)
         self._followed: Counter[str] = Counter()
-        self._pending: list[tuple[Batch, asyncio.Future[Appended]]] = []
+        self._pending: list[tuple[Batch, asyncio.Future[list[StoredEvent]]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._observers: list[Callable[[StoredEvent], None]] = []
 
@@ -123,11 +123,11 @@ class EventLog:
         """
         epoch = await self._epoch(session_id)
         batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events))
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_pending(), name="event log commit")
-        return [_stored(session_id, record, inserted) for record, inserted in await asyncio.shield(future)]
+        return await asyncio.shield(future)
 
     async def _commit_pending(self) -> None:
         """Group commit: the next batch is whatever came while the last was being committed."""
@@ -148,13 +148,16 @@ class EventLog:
                 self._broker.wake(session_id, seq)
         self._committing = None
 
-    def _settle(self, session_id: str, future: "asyncio.Future[Appended]", result: Appended | VgprojectError) -> int:
+    def _settle(
+        self, session_id: str, future: "asyncio.Future[list[StoredEvent]]", result: Appended | VgprojectError
+    ) -> int:
         """The last new seq; 0 if there is none."""
         if isinstance(result, VgprojectError):
             future.set_exception(result)
             return 0
-        future.set_result(result)
-        fresh = [_stored(session_id, record) for record, inserted in result if inserted]
+        stored = [_stored(session_id, record, inserted) for record, inserted in result]
+        future.set_result(stored)
+        fresh = [event for event in stored if event.inserted]
         if not fresh:
             return 0
         self._rings.extend(session_id, fresh)

@@ -4,7 +4,8 @@ Append and read are written on the plain drivers: one commit an event through SQ
 not. The same transaction keeps what sessions and tasks show of their events: head, open questions, status.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,7 +120,58 @@ def to_record(row: tuple[int, str | None, str, str]) -> Record:
     return Record(row[0] & (1 << SEQ_BITS) - 1, row[1], row[2], row[3])
 
 
-# What events change. Pure, so that all databases agree.
+# What a group commit stores, and what its events change. Pure, so that all databases agree.
+
+
+class Numbering:
+    """Gives the events of a group commit their seqs; one whose key is there already keeps the old one.
+
+    ``sessions`` and ``known``, the events whose keys are in the log, by session and key, are read in the same
+    transaction.
+    """
+
+    def __init__(self, sessions: Mapping[str, StoredSession], known: Mapping[tuple[str, str], Record]) -> None:
+        self._sessions = sessions
+        self._known = dict(known)
+        self._heads = {session_id: session.head_seq for session_id, session in sessions.items()}
+        self.fresh: defaultdict[str, list[tuple[int, NewRecord]]] = defaultdict(list)
+        """The new events of each session, with their seqs."""
+
+    def number(self, batch: Batch) -> Appended | VgprojectError:
+        session_id = batch.session_id
+        if session_id not in self._sessions:
+            return no_such_session(session_id)
+        return [self._number(session_id, record) for record in batch.records]
+
+    def _number(self, session_id: str, new: NewRecord) -> tuple[Record, bool]:
+        key = new.key and stored_text(new.key)
+        if key and (old := self._known.get((session_id, key))):
+            return old, False
+        self._heads[session_id] = seq = self._heads[session_id] + 1
+        record = Record(seq, key, new.type, new.payload)
+        self.fresh[session_id].append((seq, new))
+        if key:
+            self._known[session_id, key] = record
+        return record, True
+
+    def rows(self) -> list[tuple[int, int, str | None, str, str]]:
+        """``id, session_number, key, type, payload`` of each new event."""
+        return [
+            (event_id(number, seq), number, record.key and stored_text(record.key), record.type, record.payload)
+            for session_id, records in self.fresh.items()
+            for number in (self._sessions[session_id].number,)
+            for seq, record in records
+        ]
+
+
+def keys_of(batches: Iterable[Batch]) -> list[tuple[str, str]]:
+    """The session and key of each event that has one."""
+    return [(batch.session_id, stored_text(record.key)) for batch in batches for record in batch.records if record.key]
+
+
+def stored_text(value: str) -> str:
+    """PostgreSQL keeps no NUL in a text."""
+    return value.replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +219,7 @@ def task_changes(records: Iterable[tuple[int, NewRecord]]) -> list[QueuedTask | 
     changes: list[QueuedTask | TaskChange] = []
     for seq, record in records:
         if record.type == "task_queued":
-            # PostgreSQL keeps no NUL in a text.
-            changes.append(QueuedTask(record.task_id, record.content.replace("\0", ""), seq, record.time))
+            changes.append(QueuedTask(record.task_id, stored_text(record.content), seq, record.time))
         elif status := TASK_STATUS.get(record.type):
             ended_at = record.time if record.type in ENDS else None
             queued_seq = seq if record.type == "task_retried" else None

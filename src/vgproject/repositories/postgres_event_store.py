@@ -1,7 +1,6 @@
 """The event log in PostgreSQL, on the plain driver. Several processes may write the same session."""
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,12 +13,15 @@ from vgproject.repositories.event_store import (
     Batch,
     Blob,
     NewRecord,
+    Numbering,
     QueuedTask,
     Record,
     StoredSession,
     event_id,
+    keys_of,
     no_such_session,
     session_change,
+    stored_text,
     task_changes,
     to_record,
 )
@@ -72,7 +74,7 @@ class PostgresEventStore:
 
     def session(self, session_id: str) -> StoredSession:
         query = "SELECT number, head_seq, epoch FROM sessions WHERE id = %s"
-        for row in self._rows(query, (_text(session_id),)):
+        for row in self._rows(query, (stored_text(session_id),)):
             return StoredSession(*row)
         raise no_such_session(session_id)
 
@@ -82,7 +84,7 @@ class PostgresEventStore:
     def find(self, session_id: str, key: str) -> Record | None:
         number = self.session(session_id).number
         query = "SELECT id, key, type, payload FROM events WHERE session_number = %s AND key = %s"
-        rows = self._rows(query, (number, _text(key)))
+        rows = self._rows(query, (number, stored_text(key)))
         return to_record(rows[0]) if rows else None
 
     def read(self, session_id: str, *, after: int, limit: int, types: Collection[str] = ()) -> list[Record]:
@@ -100,7 +102,7 @@ class PostgresEventStore:
         self._run(lambda connection: connection.execute(INSERT_BLOB, _blob_values(session_id, blob)))
 
     def blob(self, blob_id: str) -> tuple[str, bytes] | None:
-        rows = self._rows("SELECT session_id, content FROM blobs WHERE id = %s", (_text(blob_id),))
+        rows = self._rows("SELECT session_id, content FROM blobs WHERE id = %s", (stored_text(blob_id),))
         return (rows[0][0], bytes(rows[0][1])) if rows else None
 
     def _rows(self, query: str, values: Sequence[object]) -> list[Any]:
@@ -133,64 +135,35 @@ class _Group:
     def __init__(self, connection: Connection, batches: Sequence[Batch]) -> None:
         self._connection = connection
         self._batches = batches
-        self._sessions: dict[str, StoredSession] = {}
-        self._known: dict[tuple[str, str], Record] = {}
-        self._heads: dict[str, int] = {}
-        self._fresh: defaultdict[str, list[tuple[int, NewRecord]]] = defaultdict(list)
 
     def append(self) -> list[Appended | VgprojectError]:
         with self._connection.transaction():
-            self._lock_sessions()
-            results = [self._number(batch) for batch in self._batches]
-            if self._fresh:
+            # Asked after the locks are held, so that no key can come in between.
+            numbering = Numbering(self._lock_sessions(), self._known())
+            results = [numbering.number(batch) for batch in self._batches]
+            if rows := numbering.rows():
                 with self._connection.pipeline():
-                    self._insert_events()
-                    self._project()
+                    self._connection.execute(INSERT_EVENTS, [list(column) for column in zip(*rows, strict=True)])
+                    self._project(numbering.fresh)
         return results
 
-    def _lock_sessions(self) -> None:
-        """And find the events whose keys are there; asked after the locks are held, so none can come in between."""
-        session_ids = sorted({_text(batch.session_id) for batch in self._batches})
-        keys = [(batch.session_id, record.key) for batch in self._batches for record in batch.records if record.key]
-        for session_id, *columns in self._connection.execute(LOCK_SESSIONS, (session_ids,)):
-            self._sessions[session_id] = StoredSession(*columns)
-            self._heads[session_id] = columns[1]
-        if keys:
-            wanted = tuple(list(map(_text, column)) for column in zip(*keys, strict=True))
-            for session_id, *columns in self._connection.execute(FIND_EVENTS, wanted):
-                record = to_record((columns[0], columns[1], columns[2], columns[3]))
-                self._known[session_id, str(record.key)] = record
+    def _lock_sessions(self) -> dict[str, StoredSession]:
+        session_ids = sorted({stored_text(batch.session_id) for batch in self._batches})
+        rows = self._connection.execute(LOCK_SESSIONS, (session_ids,))
+        return {row[0]: StoredSession(*row[1:]) for row in rows}
 
-    def _number(self, batch: Batch) -> Appended | VgprojectError:
-        session_id = batch.session_id
-        if session_id not in self._sessions:
-            return no_such_session(session_id)
-        appended: Appended = []
-        for new in batch.records:
-            if new.key and (old := self._known.get((session_id, _text(new.key)))):
-                appended.append((old, False))
-                continue
-            self._heads[session_id] = seq = self._heads[session_id] + 1
-            record = Record(seq, new.key, new.type, new.payload)
-            self._fresh[session_id].append((seq, new))
-            if new.key:
-                self._known[session_id, _text(new.key)] = record
-            appended.append((record, True))
-        return appended
+    def _known(self) -> dict[tuple[str, str], Record]:
+        known: dict[tuple[str, str], Record] = {}
+        if keys := keys_of(self._batches):
+            wanted = tuple([stored_text(value) for value in column] for column in zip(*keys, strict=True))
+            for session_id, *row in self._connection.execute(FIND_EVENTS, wanted):
+                known[session_id, row[1]] = to_record((row[0], row[1], row[2], row[3]))
+        return known
 
-    def _insert_events(self) -> None:
-        rows = [
-            (event_id(number, seq), number, record.key and _text(record.key), record.type, record.payload)
-            for session_id, records in self._fresh.items()
-            for number in (self._sessions[session_id].number,)
-            for seq, record in records
-        ]
-        self._connection.execute(INSERT_EVENTS, [list(column) for column in zip(*rows, strict=True)])
-
-    def _project(self) -> None:
+    def _project(self, fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]) -> None:
         """In a pipeline: nothing is waited for until its end."""
         execute = self._connection.execute
-        for session_id, records in self._fresh.items():
+        for session_id, records in fresh.items():
             change = session_change(records)
             execute(UPDATE_SESSION, (change.head_seq, change.updated_at, change.keep, change.add, session_id))
             for _, record in records:
@@ -206,8 +179,3 @@ class _Group:
 
 def _blob_values(session_id: str, blob: Blob) -> tuple[object, ...]:
     return blob.id, blob.sha256, blob.content, session_id
-
-
-def _text(value: str) -> str:
-    """PostgreSQL keeps no NUL in a text."""
-    return value.replace("\0", "")

@@ -2,10 +2,10 @@
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vgproject.errors import VgprojectError
 from vgproject.repositories.event_store import (
@@ -14,10 +14,13 @@ from vgproject.repositories.event_store import (
     Batch,
     Blob,
     NewRecord,
+    Numbering,
     QueuedTask,
     Record,
     StoredSession,
+    TaskChange,
     event_id,
+    keys_of,
     no_such_session,
     session_change,
     task_changes,
@@ -25,10 +28,19 @@ from vgproject.repositories.event_store import (
 )
 from vgproject.repositories.failures import unavailable
 
+Value = TypeVar("Value")
+
 CHECKPOINT_SECONDS = 0.25
-INSERT_EVENT = (
-    "INSERT INTO events (id, session_number, key, type, payload) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (session_number, key) WHERE key IS NOT NULL DO NOTHING"
+INSERT_EVENTS = "INSERT INTO events (id, session_number, key, type, payload) VALUES (?, ?, ?, ?, ?)"
+UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = waiting * ? + ? WHERE id = ?"
+INSERT_BLOBS = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
+INSERT_TASK = (
+    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
+    " VALUES (?, ?, 'queued', ?, 1, ?, ?)"
+)
+UPDATE_TASK = (
+    "UPDATE tasks SET status = ?, ended_at = ?, attempt = attempt + (? IS NOT NULL),"
+    " queued_seq = coalesce(?, queued_seq) WHERE id = ?"
 )
 FIND_EVENT = "SELECT id, key, type, payload FROM events WHERE session_number = ? AND key = ?"
 
@@ -52,67 +64,57 @@ class SqliteEventStore:
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
         with self._transaction():
-            return [self._append(batch) for batch in batches]
+            numbering = Numbering(self._sessions_of(batches), self._known_of(batches))
+            results = [numbering.number(batch) for batch in batches]
+            self._connection.executemany(INSERT_EVENTS, numbering.rows())
+            self._project(numbering.fresh)
+        return results
 
-    def _append(self, batch: Batch) -> Appended | VgprojectError:
-        found = self._session(batch.session_id)
-        if found is None:
-            return no_such_session(batch.session_id)
-        appended: Appended = []
-        fresh: list[tuple[int, NewRecord]] = []
-        seq = found.head_seq
-        for record in batch.records:
-            values = (event_id(found.number, seq + 1), found.number, record.key, record.type, record.payload)
-            if not self._connection.execute(INSERT_EVENT, values).rowcount:
-                [row] = self._rows(FIND_EVENT, (found.number, record.key))
-                appended.append((to_record(row), False))
-                continue
-            seq += 1
-            fresh.append((seq, record))
-            appended.append((Record(seq, record.key, record.type, record.payload), True))
-        if fresh:
-            self._project(batch.session_id, fresh)
-        return appended
+    def _sessions_of(self, batches: Sequence[Batch]) -> dict[str, StoredSession]:
+        sessions: dict[str, StoredSession] = {}
+        for ids in _chunks(list({batch.session_id for batch in batches})):
+            query = f"SELECT id, number, head_seq, epoch FROM sessions WHERE id IN ({', '.join('?' * len(ids))})"
+            sessions |= {row[0]: StoredSession(*row[1:]) for row in self._rows(query, ids)}
+        return sessions
 
-    def _project(self, session_id: str, records: Sequence[tuple[int, NewRecord]]) -> None:
-        execute = self._connection.execute
-        session = session_change(records)
-        execute(
-            "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = waiting * ? + ? WHERE id = ?",
-            (session.head_seq, _moment(session.updated_at), session.keep, session.add, session_id),
+    def _known_of(self, batches: Sequence[Batch]) -> dict[tuple[str, str], Record]:
+        known: dict[tuple[str, str], Record] = {}
+        for keys in _chunks(keys_of(batches)):
+            query = (
+                f"WITH wanted (session_id, key) AS (VALUES {', '.join(['(?, ?)'] * len(keys))})"
+                " SELECT s.id, e.id, e.key, e.type, e.payload FROM wanted CROSS JOIN sessions s ON s.id = session_id"
+                " CROSS JOIN events e ON e.session_number = s.number AND e.key = wanted.key"
+            )
+            for session_id, *row in self._rows(query, [value for key in keys for value in key]):
+                known[session_id, row[1]] = to_record((row[0], row[1], row[2], row[3]))
+        return known
+
+    def _project(self, fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]) -> None:
+        changes = [(session_id, session_change(records)) for session_id, records in fresh.items()]
+        self._connection.executemany(
+            UPDATE_SESSIONS,
+            [(to.head_seq, _moment(to.updated_at), to.keep, to.add, session_id) for session_id, to in changes],
         )
-        for _, record in records:
-            if record.blob:
-                self._keep_blob(session_id, record.blob)
-        for change in task_changes(records):
-            if isinstance(change, QueuedTask):
-                execute(
-                    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
-                    " VALUES (?, ?, 'queued', ?, 1, ?, ?)",
-                    (change.task_id, session_id, change.content, change.seq, _moment(change.time)),
-                )
-            else:
-                execute(
-                    "UPDATE tasks SET status = ?, ended_at = ?, attempt = attempt + (? IS NOT NULL),"
-                    " queued_seq = coalesce(?, queued_seq) WHERE id = ?",
-                    (
-                        change.status,
-                        _moment(change.ended_at),
-                        change.queued_seq,
-                        change.queued_seq,
-                        change.task_id,
-                    ),
-                )
+        for session_id, records in fresh.items():
+            blobs = [record.blob for _, record in records if record.blob]
+            self._connection.executemany(INSERT_BLOBS, [_blob_values(session_id, blob) for blob in blobs])
+            for change in task_changes(records):
+                self._change_task(session_id, change)
+
+    def _change_task(self, session_id: str, change: QueuedTask | TaskChange) -> None:
+        if isinstance(change, QueuedTask):
+            queued = (change.task_id, session_id, change.content, change.seq, _moment(change.time))
+            self._connection.execute(INSERT_TASK, queued)
+        else:
+            again = change.queued_seq
+            changed = (change.status, _moment(change.ended_at), again, again, change.task_id)
+            self._connection.execute(UPDATE_TASK, changed)
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:
         with self._transaction():
             if self._session(session_id) is None:
                 raise no_such_session(session_id)
-            self._keep_blob(session_id, blob)
-
-    def _keep_blob(self, session_id: str, blob: Blob) -> None:
-        query = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
-        self._connection.execute(query, (blob.id, session_id, blob.sha256, blob.content))
+            self._connection.execute(INSERT_BLOBS, _blob_values(session_id, blob))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -183,6 +185,15 @@ class SqliteCheckpointer:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
+
+
+def _blob_values(session_id: str, blob: Blob) -> tuple[object, ...]:
+    return blob.id, session_id, blob.sha256, blob.content
+
+
+def _chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """A statement takes a limited number of values."""
+    return (values[start : start + 1_000] for start in range(0, len(values), 1_000))
 
 
 def _moment(time: str | None) -> str | None:
