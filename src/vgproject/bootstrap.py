@@ -18,7 +18,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.sessions import SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
-from vgproject.workspace.workspace import Workspaces
+from vgproject.workspace.workspaces import Workspaces
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from vgproject.schema.events import (
 )
 from vgproject.schema.settings import SessionSettings
 from vgproject.utils.ids import new_id
-from vgproject.workspace.workspace import Workspaces
+from vgproject.workspace.workspaces import Workspaces
 
 logger = logging.getLogger(__name__)
 

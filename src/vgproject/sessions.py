@@ -39,7 +39,7 @@ from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.text import first_line
-from vgproject.workspace.workspace import Workspaces
+from vgproject.workspace.workspaces import Workspaces
 
 Ack = dict[str, Any]
 OPEN = ("queued", "running", "paused")

@@ -11,7 +11,7 @@ from vgproject.cli.follow import create_view, follow_task
 from vgproject.cli.tasks import open_server
 from vgproject.config import load_config
 from vgproject.workspace.git import run_git
-from vgproject.workspace.workspace import Workspaces
+from vgproject.workspace.workspaces import Workspaces
 
 TASK = "The tests of the shopping cart fail. Find out why and make them pass."
 TEST_COMMAND = "python3 -m unittest -v"

@@ -1,29 +1,83 @@
-"""A session's own copy of its project: files, commands, diffs, and the way back into the project."""
+"""A session's own copy of its project: files, commands, checkpoints, diffs, and the way back into the project."""
 
 import asyncio
-import shutil
-from collections.abc import Callable, Mapping
+import posixpath
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from vgproject.errors import ConflictError, NotFoundError, WorkspaceError
+from vgproject.errors import WorkspaceError
 from vgproject.schema.events import FileChange
 from vgproject.utils.ids import new_id
-from vgproject.workspace.git import run_git
+from vgproject.workspace.apply import plan_apply
+from vgproject.workspace.journal import Journal, hold_directory
 from vgproject.workspace.processes import CommandResult, clean_environment, run_command
-from vgproject.workspace.shadow import Shadow
+from vgproject.workspace.shadow import Checkpoint, Shadow
+
+
+class WorkspaceSettings(BaseModel):
+    """``[workspace]`` in configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    copy_max_bytes: int = Field(default=1_000_000_000, ge=0)
+    """How large a project may be that is no git repository, and so is copied."""
+    copy_max_files: int = Field(default=100_000, ge=0)
+    checkpoint_max_file_bytes: int = Field(default=50_000_000, ge=0)
+    """A larger file that git does not know yet is in no checkpoint and no diff."""
+
+
+class Origin(BaseModel):
+    """Where a workspace comes from, and what of it the session began with. Stored beside the files."""
+
+    model_config = ConfigDict(frozen=True)
+
+    project: str
+    top: str
+    """The top of the user's checkout; the project itself where it is no repository."""
+    prefix: str = ""
+    """Where the project is below ``top``: empty, or a path that ends with a slash."""
+    commit: str | None = None
+    branch: str | None = None
+    base: str
+    """The checkpoint that all diffs are against: the files as the session found them."""
+    uncommitted: list[str] = Field(default_factory=list)
+    left_behind: list[str] = Field(default_factory=list)
+    carried: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
 
 
 class Workspace:
-    """``root`` holds the files that the agents work on; ``project`` is never touched before `apply`."""
+    """``top`` is a copy of the whole repository, ``root`` the project in it, where the agents work.
 
-    def __init__(self, directory: Path, project: Path, environment: Mapping[str, str]) -> None:
-        self.root = directory / "files"
-        self.project = project
+    Paths of changes are relative to ``root``. Nothing of the user's checkout is touched before `apply`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        origin: Origin,
+        environment: Mapping[str, str],
+        locks: "Locks",
+        settings: WorkspaceSettings,
+    ) -> None:
+        self.directory = directory
+        self.origin = origin
+        self.top = directory / "files"
+        self.root = self.top / origin.prefix
+        self.project = Path(origin.project)
         self._environment = dict(environment)
         self._home = directory / "home"
-        self.shadow = Shadow(directory / "shadow.git", self.root)
+        self._locks = locks
+        lock = locks.of(f"workspace {directory.name}")
+        self.shadow = Shadow(
+            directory / "shadow.git", self.top, lock, max_file_bytes=settings.checkpoint_max_file_bytes
+        )
+        self.journal = Journal(directory / "apply")
 
     def path(self, relative: str) -> Path:
         """The place of a file. Raises `WorkspaceError` (``outside_workspace``) for one that is not in the workspace."""
@@ -35,12 +89,35 @@ class Workspace:
             )
         return place
 
-    async def changes(self) -> list[FileChange]:
-        return await self.shadow.changes()
+    async def checkpoint(self, label: str, paths: Sequence[str] | None = None) -> Checkpoint:
+        """Keep the files as they are. ``paths``, relative to ``root``, are all that can have changed."""
+        known = [posixpath.normpath(posixpath.join(self.origin.prefix, path)) for path in paths] if paths else None
+        return await self.shadow.checkpoint(label, known)
+
+    async def rewind(self, checkpoint_id: str) -> Checkpoint:
+        """Make the files those of the checkpoint; what they were is in the checkpoint that is returned."""
+        return await self.shadow.restore(checkpoint_id, label="before rewind")
+
+    async def changes(self, since: str | None = None) -> list[FileChange]:
+        """What is different now from the checkpoint ``since``; from the session's beginning by default."""
+        return self._from_root(await self.shadow.changes(since or self.origin.base))
+
+    async def unapplied_changes(self) -> list[FileChange]:
+        return await self.changes(self._applied())
 
     async def diff(self) -> str:
-        """A unified diff of all that the session has changed."""
-        return (await self.shadow.diff()).decode(errors="replace")
+        """A unified diff of all that the session has changed, with paths from the top of the repository."""
+        return (await self.patch()).decode(errors="replace")
+
+    async def patch(self) -> bytes:
+        return await self.shadow.diff(self.origin.base)
+
+    def _from_root(self, changes: list[FileChange]) -> list[FileChange]:
+        if not self.origin.prefix:
+            return changes
+        return [
+            change.model_copy(update={"path": posixpath.relpath(change.path, self.origin.prefix)}) for change in changes
+        ]
 
     async def run(self, command: str, *, timeout_seconds: float, on_output: Callable[[str], None]) -> CommandResult:
         self._home.mkdir(exist_ok=True)
@@ -68,77 +145,87 @@ class Workspace:
         return process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace")
 
     async def apply(self) -> list[FileChange]:
-        """Put the changes into the user's checkout, all or none.
+        """Put what is new since the last apply into the user's checkout, all or nothing; what was put there.
 
-        Raises `ConflictError` (``apply_conflict``) where the project has changed in the same places.
+        The caller tells of it, then calls `end_apply`. Raises `ConflictError` (``apply_conflict``).
         """
-        changes = await self.changes()
-        patch = await self.shadow.diff()
-        if not changes:
+        async with self._only_apply():
+            await self._finish_apply()
+            self.end_apply()
+            now = (await self.shadow.checkpoint("apply")).id
+            since = self._applied()
+            entries = await self.shadow.list_entries(since, now)
+            changes = self._from_root(await self.shadow.changes_between(since, now))
+            if not entries:
+                return []
+            writes = await plan_apply(self.shadow, entries, self._user_top(), self._scratch())
+            note: dict[str, object] = {
+                "apply_id": new_id("apl"),
+                "checkpoint": now,
+                "changes": [change.model_dump() for change in changes],
+            }
+            await asyncio.to_thread(self.journal.begin, self._user_top(), writes, note)
+            await self._finish_apply()
+            return changes
+
+    async def finish_apply(self) -> list[FileChange]:
+        """Go on with an apply that a crash interrupted; all that it applies."""
+        if not self.journal.pending:
             return []
-        arguments = ("apply", "--whitespace=nowarn", f"--directory={await self._prefix()}")
+        async with self._only_apply():
+            return await self._finish_apply()
+
+    async def _finish_apply(self) -> list[FileChange]:
+        if not self.journal.pending:
+            return []
+        await asyncio.shield(asyncio.to_thread(self.journal.finish))
+        note = self.journal.note()
+        self._write("applied.json", {"checkpoint": note["checkpoint"]})
+        return TypeAdapter(list[FileChange]).validate_python(note["changes"])
+
+    def apply_id(self) -> str | None:
+        """The name of the apply that has been made and not been told of."""
+        return str(self.journal.note()["apply_id"]) if self.journal.pending else None
+
+    def end_apply(self) -> None:
+        self.journal.end()
+
+    def _applied(self) -> str:
+        """The checkpoint up to which the user has the session's work."""
         try:
-            await run_git(*arguments, "--check", "-", cwd=self.project, stdin=patch)
-        except WorkspaceError as error:
-            raise ConflictError(
-                f"The changes do not fit the project as it is now: {error.message}", code="apply_conflict"
-            ) from error
-        await run_git(*arguments, "-", cwd=self.project, stdin=patch)
-        return changes
+            return str(orjson.loads((self.directory / "applied.json").read_bytes())["checkpoint"])
+        except FileNotFoundError:
+            return self.origin.base
 
-    async def _prefix(self) -> str:
-        """Where the project is below the top of its repository; git reads patch paths from there."""
-        try:
-            return (await run_git("rev-parse", "--show-prefix", cwd=self.project)).decode().strip()
-        except WorkspaceError:
-            return ""
+    @asynccontextmanager
+    async def _only_apply(self) -> AsyncIterator[None]:
+        """Applies of one project come one after the other, also where several servers know it."""
+        async with self._locks.of(f"project {self.origin.top}"):
+            with hold_directory(self._user_top()):
+                yield
 
+    def _user_top(self) -> Path:
+        top = Path(self.origin.top)
+        if not top.is_dir():
+            raise WorkspaceError(f"The project {self.origin.top!r} is gone.", code="no_such_project")
+        return top
 
-class Workspaces:
-    """All workspaces, each in a directory of its own below ``home``."""
+    def _scratch(self) -> Path:
+        scratch = self.directory / "merge"
+        scratch.mkdir(exist_ok=True)
+        return scratch
 
-    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
-        self._home = home / "workspaces"
-        self._environment = environment
-
-    async def open_or_create(self, session_id: str, project: Path) -> Workspace:
-        directory = self._home / session_id
-        workspace = Workspace(directory, project, self._environment)
-        if not (directory / "workspace.json").exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(parents=True, mode=0o700)
-            await _copy(project, workspace.root)
-            await workspace.shadow.create()
-            (directory / "workspace.json").write_bytes(orjson.dumps({"project": str(project)}))
-        return workspace
-
-    async def open(self, session_id: str) -> Workspace:
-        """Raises `NotFoundError` (``no_workspace``) where no task of the session has begun."""
-        try:
-            stored = orjson.loads((self._home / session_id / "workspace.json").read_bytes())
-        except FileNotFoundError as error:
-            raise NotFoundError(
-                "The session has no files yet: none of its tasks has begun.", code="no_workspace"
-            ) from error
-        return Workspace(self._home / session_id, Path(stored["project"]), self._environment)
-
-    async def delete(self, session_id: str) -> None:
-        shutil.rmtree(self._home / session_id, ignore_errors=True)
+    def _write(self, name: str, value: object) -> None:
+        part = self.directory / f"{name}.part"
+        part.write_bytes(orjson.dumps(value))
+        part.replace(self.directory / name)
 
 
-async def _copy(project: Path, root: Path) -> None:
-    """A clone that shares the project's objects, or a copy where the project is no repository with a commit."""
-    if await _is_repository(project):
-        await run_git("clone", "--quiet", "--shared", str(project), str(root), cwd=project)
-    else:
-        shutil.copytree(project, root, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+class Locks:
+    """A lock for each name, while somebody holds or waits for it."""
 
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-async def _is_repository(project: Path) -> bool:
-    """Whether ``project`` is the top of a repository that has a commit."""
-    try:
-        prefix = await run_git("rev-parse", "--show-prefix", cwd=project)
-        await run_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=project)
-    except WorkspaceError:
-        return False
-    return not prefix.strip()
+    def of(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())

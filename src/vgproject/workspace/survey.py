@@ -1,0 +1,59 @@
+"""What is in directories that git knows nothing of: repositories within the workspace, empty directories, huge files."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Survey:
+    nested: list[str] = field(default_factory=list)
+    """Directories with a ``.git`` of their own. Git would record only a commit of theirs, not their files."""
+    empty: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    """Files that are too large, or that git can never hold."""
+
+
+def survey(root: Path, entries: Iterable[str], *, max_file_bytes: int) -> Survey:
+    """``entries`` are untracked files, and directories that end with a slash. No symbolic link is followed."""
+    found = Survey()
+    for entry in entries:
+        if not entry.endswith("/"):
+            _look_at_file(root, entry, max_file_bytes, found)
+        else:
+            for directory, directories, files in _walk(root, entry.rstrip("/")):
+                if ".git" in directories or ".git" in files:
+                    found.nested.append(directory)
+                if not directories and not files:
+                    found.empty.append(directory)
+                for name in files:
+                    _look_at_file(root, f"{directory}/{name}", max_file_bytes, found)
+    return found
+
+
+def _walk(root: Path, start: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    waiting = [start]
+    while waiting:
+        directory = waiting.pop()
+        directories: list[str] = []
+        files: list[str] = []
+        try:
+            with os.scandir(root / directory) as entries:
+                for entry in entries:
+                    (directories if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+        except OSError:
+            continue
+        yield directory, directories, files
+        waiting += [f"{directory}/{name}" for name in directories if name != ".git"]
+
+
+def _look_at_file(root: Path, path: str, max_file_bytes: int, found: Survey) -> None:
+    try:
+        size = (root / path).lstat().st_size
+    except OSError:
+        return
+    # Git holds no path with a component like ".GIT", whatever the file system makes of it.
+    foreign = any(part.lower() == ".git" and part != ".git" for part in path.split("/"))
+    if size > max_file_bytes or foreign:
+        found.skipped.append(path)
