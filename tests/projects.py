@@ -58,9 +58,8 @@ def snapshot(directory: Path) -> dict[str, tuple[str, bytes]]:
     return found
 
 
-async def create_workspace(home: Path, project: Path, session_id: str = "ses_1", **wanted: object) -> Workspace:
-    return await Workspaces(home, {"PATH": os.environ["PATH"]}).open_or_create(
-        session_id,
-        project,
-        Wanted(**wanted),  # type: ignore[arg-type]
-    )
+async def create_workspace(
+    home: Path, project: Path, session_id: str = "ses_1", *, uncommitted: bool = False, carry: tuple[str, ...] = ()
+) -> Workspace:
+    workspaces = Workspaces(home, {"PATH": os.environ["PATH"]})
+    return await workspaces.open_or_create(session_id, project, Wanted(uncommitted, carry))

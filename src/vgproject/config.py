@@ -19,6 +19,7 @@ from vgproject.llm.providers import PROVIDERS
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
 from vgproject.schema.settings import Approvals, SessionSettings
+from vgproject.workspace.workspace import WorkspaceSettings
 
 PREFIX = "VGPROJECT_"
 SECRETS = frozenset({"token"})
@@ -86,6 +87,8 @@ class Config(BaseModel):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     database_url: str | None = None
     """By default a SQLite file in ``home``."""
+    take_uncommitted: bool = False
+    carry: list[str] = Field(default_factory=list)
     log_format: Literal["text", "json"] = "text"
     allowed_origins: list[str] = Field(default_factory=list)
     allowed_hosts: list[str] = Field(default_factory=list)
@@ -93,6 +96,7 @@ class Config(BaseModel):
     llm: LlmSettings = LlmSettings()
     engine: EngineSettings = EngineSettings()
     event_log: EventLogSettings = EventLogSettings()
+    workspace: WorkspaceSettings = WorkspaceSettings()
     phases: dict[str, PhaseSettings] = Field(default_factory=dict)
     pipelines: dict[str, list[str]] = Field(default_factory=dict)
 
@@ -113,7 +117,11 @@ class Config(BaseModel):
 
     def pipeline_settings(self) -> PipelineSettings:
         defaults = SessionSettings(
-            approvals=self.approvals, test_command=self.test_command, max_cost_usd=self.max_cost_usd
+            approvals=self.approvals,
+            test_command=self.test_command,
+            max_cost_usd=self.max_cost_usd,
+            take_uncommitted=self.take_uncommitted,
+            carry=self.carry,
         )
         return PipelineSettings(self.model, self.models, self.phases, self.pipelines, defaults)
 

@@ -51,7 +51,13 @@ class EnhancedRAServer:
         self.app.state.draining = False
         self.app.state.closing = asyncio.Event()
         self.app.state.metrics = Metrics()
-        for router in (health.router, sessions.router, memory.router, documents.router):
+        for router in (
+            health.router,
+            sessions.router,
+            sessions.workspaces_router,
+            memory.router,
+            documents.router,
+        ):
             self.app.include_router(router)
         self.app.add_api_websocket_route("/v1/ws", self._websocket)
         self.app.add_api_route("/", self._page, include_in_schema=False)

@@ -80,6 +80,14 @@ def run(
     max_cost: Annotated[Optional[float], typer.Option(help="In USD.")] = None,  # noqa: UP045
     approvals: ApprovalsOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
+    take_uncommitted: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--take-uncommitted", help="Begin with the checkout's uncommitted work."),
+    ] = None,
+    carry: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="An ignored file or directory to begin with, as .env; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
     server: Server = None,
 ) -> None:
@@ -89,6 +97,8 @@ def run(
         "test_command": test_command,
         "max_cost_usd": max_cost,
         "approvals": "never" if yes else approvals,
+        "take_uncommitted": take_uncommitted,
+        "carry": carry or None,
         **_models(model),
     }
     request = {"research_only": research_only, "plan_only": plan_only}
@@ -138,6 +148,28 @@ def diff(session: MaybeSession = None, server: Server = None) -> None:
 def apply(session: MaybeSession = None, server: Server = None) -> None:
     """Put a session's changes into the project, all or none."""
     _call("sessions:apply_changes", session, {}, server=server)
+
+
+@app.command()
+def branch(session: MaybeSession = None, server: Server = None) -> None:
+    """Write a session's changes as a branch of the project, without touching the checkout."""
+    _call("sessions:create_branch", session, {}, server=server)
+
+
+@app.command()
+def workspaces(server: Server = None) -> None:
+    """List what the sessions hold on disk, and what of it is not applied."""
+    _call("sessions:list_workspaces", {}, server=server)
+
+
+@app.command()
+def delete(
+    session: SessionId,
+    force: Annotated[bool, typer.Option("--force", help="Also with changes that are not applied.")] = False,
+    server: Server = None,
+) -> None:
+    """Delete a session with its files."""
+    _call("sessions:delete_session", session, {}, server=server, force=force)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from vgproject.agents.phase_clock import open_phase_clock
 from vgproject.agents.reporter import SERVER, Reporter
 from vgproject.agents.strategies import load_strategy
 from vgproject.errors import ConfigError, PhaseError, VgprojectError
-from vgproject.event_log import StoredEvent
+from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.memory import Memory, MemorySaver
 from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
@@ -41,7 +41,8 @@ from vgproject.schema.events import (
 )
 from vgproject.schema.settings import SessionSettings
 from vgproject.utils.ids import new_id
-from vgproject.workspace.workspaces import Workspaces
+from vgproject.workspace.workspace import Workspace
+from vgproject.workspace.workspaces import Wanted, Workspaces
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ class Pipeline:
         memory = MemorySaver(
             self._memory, project=run.project, session_id=run.task.session_id, task_id=run.task.task_id
         )
-        workspace = await self._workspaces.open_or_create(run.task.session_id, Path(run.project))
+        workspace = await self._open_workspace(run)
         try:
             async with open_phase_clock(settings.timeout_seconds) as clock:
                 context = PhaseContext(
@@ -227,6 +228,15 @@ class Pipeline:
         await self._merge_memory(run, phase, memory)
         await run.reporter.send_progress(span.end, f"{phase.capitalize()} complete", f"{phase}/end")
         return completion
+
+    async def _open_workspace(self, run: TaskRun) -> Workspace:
+        settings = run.settings
+        wanted = Wanted(settings.take_uncommitted or False, tuple(settings.carry or ()))
+        workspace = await self._workspaces.open_or_create(run.task.session_id, Path(run.project), wanted)
+        await self._services.event_log.append(
+            run.task.session_id, [NewEvent(workspace.origin.as_event(), SERVER, key="workspace_created")]
+        )
+        return workspace
 
     async def _merge_memory(self, run: TaskRun, phase: Phase, memory: MemorySaver) -> None:
         async def merge() -> Json:

@@ -1,12 +1,22 @@
 """Every command of a session: admitted once, written to the log, and the task queued."""
 
+import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vgproject.agents.base import TaskInput
+from vgproject.conversation import in_force
 from vgproject.engine import Engine
-from vgproject.errors import BadInputError, CommandError, ConflictError, ForbiddenError, NotFoundError
+from vgproject.errors import (
+    BadInputError,
+    CommandError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    VgprojectError,
+)
 from vgproject.event_log import EventLog, NewEvent, StoredEvent
 from vgproject.llm.llm import Llm
 from vgproject.memory import Memory, Note
@@ -18,10 +28,12 @@ from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
+    CheckpointCreated,
     FileChange,
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     SessionCreated,
+    SessionForked,
     SettingsUpdated,
     TaskCancelled,
     TaskCancelRequested,
@@ -31,15 +43,21 @@ from vgproject.schema.events import (
     TaskRetried,
     UserMessage,
     WorkspaceApplied,
+    WorkspaceCreated,
+    WorkspaceRewound,
 )
-from vgproject.schema.frames import SessionView, TaskView
+from vgproject.schema.frames import SessionView, TaskView, WorkspaceView
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.text import first_line
+from vgproject.workspace.branch import create_branch
+from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Workspaces
+
+logger = logging.getLogger(__name__)
 
 Ack = dict[str, Any]
 OPEN = ("queued", "running", "paused")
@@ -134,6 +152,8 @@ class SessionService:
                 return await self._resolve_recovery(command, admission)
             case c.UpdateSettings():
                 return await self._update_settings(command, admission)
+            case c.Rewind():
+                return await self._rewind(command, admission)
             case c.Remember():
                 return await self._remember(command, admission)
             case c.UpdateMemory():
@@ -151,6 +171,12 @@ class SessionService:
         self._check(command.settings, project=project)
         session_id = admission.make_id("ses")
         title = command.title or project.name or str(project)
+        await self._store_session(session_id, project, title, command.settings, admission)
+        return session_id
+
+    async def _store_session(
+        self, session_id: str, project: Path, title: str, settings: SessionSettings, admission: Admission
+    ) -> None:
         async with self._database.unit_of_work() as work:
             if await work.sessions.find(session_id) is None:
                 now = self._now()
@@ -159,7 +185,7 @@ class SessionService:
                     project=str(project.resolve()),
                     title=title,
                     owner=admission.caller.user_id,
-                    settings=command.settings.model_dump(),
+                    settings=settings.model_dump(),
                     epoch=self._new_id("epo"),
                     created_at=now,
                     updated_at=now,
@@ -167,10 +193,9 @@ class SessionService:
                 work.sessions.add(row)
                 await work.commit()
         created = SessionCreated(
-            project=str(project.resolve()), title=title, settings=command.settings, owner=admission.caller.user_id
+            project=str(project.resolve()), title=title, settings=settings, owner=admission.caller.user_id
         )
         await self._say(session_id, created, admission, key="session_created")
-        return session_id
 
     def _project_of(self, command: c.CreateSession) -> Path:
         return Path(command.project).expanduser() if command.project else self._project
@@ -197,11 +222,11 @@ class SessionService:
             raise ForbiddenError(f"The session {session_id!r} is not shared with {caller.user_id!r}.")
         return _view(row, tasks)
 
-    async def delete_session(self, session_id: str, caller: Caller) -> None:
-        """Raises `ConflictError` (``task_running``) while a task is open."""
-        view = await self.get_session(session_id, caller)
-        if any(task.status in OPEN for task in view.tasks):
-            raise ConflictError("The session has a task that is not ended: cancel it first.", code="task_running")
+    async def delete_session(self, session_id: str, caller: Caller, *, force: bool = False) -> None:
+        """Raises `ConflictError`: ``task_running`` while a task is open; ``unapplied_changes``, but for ``force``."""
+        _check_idle(await self.get_session(session_id, caller))
+        if not force:
+            await self._check_applied(session_id)
         async with self._database.unit_of_work() as work:
             await work.sessions.delete(await work.sessions.get(session_id))
             await work.commit()
@@ -217,10 +242,104 @@ class SessionService:
         view = await self.get_session(session_id, caller)
         if any(task.status == "running" for task in view.tasks):
             raise ConflictError("A task is still changing files: wait for its end.", code="task_running")
-        changes = await (await self._workspaces.open(session_id)).apply()
-        applied = WorkspaceApplied(files=changes, applied_by=caller.user_id)
-        await self._event_log.append(session_id, [NewEvent(applied, caller.actor)])
+        workspace = await self._workspaces.open(session_id)
+        changes = await workspace.apply()
+        if changes:
+            await self._tell_applied(session_id, workspace, changes, caller.actor)
         return changes
+
+    async def _tell_applied(
+        self, session_id: str, workspace: Workspace, changes: list[FileChange], actor: Actor
+    ) -> None:
+        applied = WorkspaceApplied(files=changes, applied_by=actor.id)
+        await self._event_log.append(session_id, [NewEvent(applied, actor, key=workspace.apply_id())])
+        workspace.end_apply()
+
+    async def finish_applies(self) -> None:
+        """Finish what a crash interrupted in the middle of an apply, and tell of it."""
+        for session_id in self._workspaces.list_ids():
+            try:
+                workspace = await self._workspaces.open(session_id)
+                if changes := await workspace.finish_apply():
+                    await self._tell_applied(session_id, workspace, changes, Actor(kind="server", id="recovery"))
+            except VgprojectError:
+                logger.exception("The apply of session %s cannot be finished", session_id)
+
+    async def create_branch(self, session_id: str, caller: Caller) -> str:
+        """Write the session's changes as a branch of the project's repository; its name."""
+        await self.get_session(session_id, caller)
+        return await create_branch(await self._workspaces.open(session_id), session_id)
+
+    async def list_workspaces(self, caller: Caller) -> list[WorkspaceView]:
+        """The workspaces of the sessions that the caller may see, the largest first."""
+        sessions = {view.session_id: view for view in await self.list_sessions(caller, limit=100_000)}
+        found = [await self._workspaces.measure(name) for name in self._workspaces.list_ids() if name in sessions]
+        return [
+            WorkspaceView(
+                session_id=use.session_id,
+                title=sessions[use.session_id].title,
+                project=use.project,
+                bytes=use.bytes,
+                used_at=to_wire(datetime.fromtimestamp(use.used_at, UTC)),
+                unapplied=len(await (await self._workspaces.open(use.session_id)).unapplied_changes()),
+            )
+            for use in sorted(found, key=lambda use: -use.bytes)
+        ]
+
+    async def _check_applied(self, session_id: str) -> None:
+        try:
+            unapplied = await (await self._workspaces.open(session_id)).unapplied_changes()
+        except NotFoundError:
+            return
+        if unapplied:
+            raise ConflictError(
+                f"The session has {len(unapplied)} changed files that are not applied, {unapplied[0].path!r} among them:"
+                " apply them, or delete the session by force.",
+                code="unapplied_changes",
+                files=[change.path for change in unapplied],
+            )
+
+    # Back in time
+
+    async def _rewind(self, command: c.Rewind, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        _check_idle(view)
+        seq, checkpoint_id = await self._checkpoint_at(view, command.to_seq)
+        before = await (await self._workspaces.open(view.session_id)).rewind(checkpoint_id)
+        rewound = WorkspaceRewound(
+            to_seq=command.to_seq, checkpoint_seq=seq, checkpoint_id=checkpoint_id, safety_checkpoint_id=before.id
+        )
+        stored = await self._say(view.session_id, rewound, admission)
+        return {"seq": stored.seq, **rewound.model_dump()}
+
+    async def _checkpoint_at(self, view: SessionView, to_seq: int) -> tuple[int, str]:
+        """The nearest checkpoint at or before ``to_seq``, and where it stands. Raises `ConflictError`."""
+        if to_seq > view.head_seq:
+            raise ConflictError(f"The session has only {view.head_seq} events.", code="no_such_seq")
+        types = {kind.type for kind in (WorkspaceCreated, CheckpointCreated, WorkspaceRewound, SessionForked)}
+        events = [event for event in await self._event_log.read_types(view.session_id, types) if event.seq <= to_seq]
+        found = [(event.seq, event.frame().data.get("checkpoint_id")) for event in in_force(events)]
+        if not found or found[-1][1] is None:
+            raise ConflictError(f"There is no checkpoint at or before {to_seq}.", code="no_checkpoint")
+        return found[-1][0], str(found[-1][1])
+
+    async def fork(self, session_id: str, caller: Caller, *, to_seq: int | None = None) -> SessionView:
+        """A new session that begins with this one's conversation and files as they were at ``to_seq``."""
+        view = await self.get_session(session_id, caller)
+        seq = view.head_seq if to_seq is None else to_seq
+        admission = Admission(caller, "", self._new_id)
+        new_id = admission.make_id("ses")
+        try:
+            _, checkpoint_id = await self._checkpoint_at(view, seq)
+            await self._workspaces.fork(session_id, new_id, checkpoint_id)
+        except ConflictError as error:
+            if error.code != "no_checkpoint" or to_seq is not None:
+                raise
+            checkpoint_id = None
+        await self._store_session(new_id, Path(view.project), view.title, view.settings, admission)
+        forked = SessionForked(from_session=session_id, from_seq=seq, checkpoint_id=checkpoint_id)
+        await self._say(new_id, forked, admission)
+        return await self.get_session(new_id, caller)
 
     async def _update_settings(self, command: c.UpdateSettings, admission: Admission) -> Ack:
         view = await self._session(command, admission)
@@ -428,6 +547,11 @@ class SessionService:
         event = NewEvent(data, admission.caller.actor, task_id=task_id, key=key)
         [stored] = await self._event_log.append(session_id, [event])
         return stored
+
+
+def _check_idle(view: SessionView) -> None:
+    if any(task.status in OPEN for task in view.tasks):
+        raise ConflictError("The session has a task that is not ended: cancel it first.", code="task_running")
 
 
 def _view(row: SessionRow, tasks: list[TaskRow]) -> SessionView:

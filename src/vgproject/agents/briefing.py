@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from vgproject.agents.base import Json
 from vgproject.agents.context import PhaseContext
+from vgproject.conversation import read_conversation
 from vgproject.schema.events import MemoryRecalled, RecalledEntry, TaskCompleted, TaskQueued
 from vgproject.utils.text import shorten
 
@@ -38,7 +39,8 @@ async def prepare_briefing(context: PhaseContext) -> Briefing:
 
 
 async def _earlier_tasks(context: PhaseContext) -> list[str]:
-    events = await context.services.event_log.read_types(context.task.session_id, {TaskQueued.type, TaskCompleted.type})
+    types = {TaskQueued.type, TaskCompleted.type}
+    events = await read_conversation(context.services.event_log, context.task.session_id, types)
     asked: dict[str, str] = {}
     earlier = []
     for event in events:

@@ -17,10 +17,11 @@ from vgproject.agents.base import Action, Json
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
 from vgproject.errors import VgprojectError
-from vgproject.schema.base import JsonObject
+from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
+    CheckpointCreated,
     FileChange,
     FileChanged,
     RecoveryDecisionRequested,
@@ -43,6 +44,8 @@ class Outcome(BaseModel):
     code: str = ""
     details: JsonObject = Field(default_factory=dict)
     changes: list[FileChange] = Field(default_factory=list)
+    checkpoint_id: str | None = None
+    skipped: list[str] = Field(default_factory=list)
     duration_ms: int = 0
 
 
@@ -135,7 +138,9 @@ class ToolCalls:
         tool = call.tool
 
         async def run() -> Json:
-            return (await self._run(call, tool)).model_dump()
+            outcome = await self._run(call, tool)
+            await self._keep(call, tool, outcome)
+            return outcome.model_dump()
 
         return Outcome.model_validate(await call.step(run))
 
@@ -157,6 +162,13 @@ class ToolCalls:
         if not started.inserted and (settled := await self._recover(call, tool)):
             return settled
         return await self._execute(call, tool)
+
+    async def _keep(self, call: Call, tool: Tool, outcome: Outcome) -> None:
+        """Make a checkpoint of what the call changed. Of a command, only git can say what that is."""
+        if outcome.changes:
+            known = [change.path for change in outcome.changes] if tool.effect == "checkable" else None
+            made = await self._context.workspace.checkpoint(call.id, known)
+            outcome.checkpoint_id, outcome.skipped = made.id, list(made.skipped)
 
     async def _execute(self, call: Call, tool: Tool) -> Outcome:
         began = time.monotonic()
@@ -237,10 +249,18 @@ class ToolCalls:
                 message=outcome.text,
                 duration_ms=outcome.duration_ms,
             )
-        changes = [
+        changes: list[tuple[EventData, str]] = [
             (FileChanged(**change.model_dump(exclude={"binary"}), tool_call_id=call.id), f"{call.id}/{change.path}")
             for change in outcome.changes
         ]
+        if outcome.checkpoint_id:
+            kept = CheckpointCreated(
+                checkpoint_id=outcome.checkpoint_id,
+                files=[change.path for change in outcome.changes],
+                skipped=outcome.skipped,
+                tool_call_id=call.id,
+            )
+            changes.append((kept, f"{call.id}/checkpoint"))
         await self._context.reporter.send_updates([(end, f"{call.id}/ended"), *changes])
         self._context.services.broker.end_message(self._context.task.session_id, call.id)
 

@@ -86,6 +86,37 @@ def apply_changes(session_id: str | None, options: dict[str, Any], *, server: st
     return with_client(work, options, server)
 
 
+def create_branch(session_id: str | None, options: dict[str, Any], *, server: str | None) -> int:
+    async def work(client: Client) -> int:
+        made = await client.request("POST", f"/v1/sessions/{await _or_last(client, session_id)}/branch")
+        print(made["branch"])
+        return 0
+
+    return with_client(work, options, server)
+
+
+def list_workspaces(options: dict[str, Any], *, server: str | None) -> int:
+    async def work(client: Client) -> int:
+        table = Table("session", "size", "used", "not applied", "title", "project", box=None)
+        for found in await client.request("GET", "/v1/workspaces"):
+            size = f"{found['bytes'] / 1e6:.1f} MB"
+            files = f"{found['unapplied']} files" if found["unapplied"] else ""
+            table.add_row(found["session_id"], size, found["used_at"], files, found["title"], found["project"])
+        Console().print(table)
+        return 0
+
+    return with_client(work, options, server)
+
+
+def delete_session(session_id: str, options: dict[str, Any], *, server: str | None, force: bool) -> int:
+    async def work(client: Client) -> int:
+        await client.request("DELETE", f"/v1/sessions/{session_id}", params={"force": force})
+        print(f"Deleted {session_id}.")
+        return 0
+
+    return with_client(work, options, server)
+
+
 async def _or_last(client: Client, session_id: str | None) -> str:
     if session_id:
         return session_id

@@ -53,6 +53,8 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         "approvals": config.approvals,
         "test_command": config.test_command,
         "max_cost_usd": config.max_cost_usd,
+        "take_uncommitted": config.take_uncommitted,
+        "carry": config.carry,
     }
     project = str(config.project.resolve())
     async with open_server(loaded, server) as address:

@@ -10,10 +10,11 @@ from vgproject.errors import CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
-from vgproject.schema.frames import AppliedChanges, EventPage, SessionView, TaskAccepted
+from vgproject.schema.frames import AppliedChanges, CreatedBranch, EventPage, SessionView, TaskAccepted, WorkspaceView
 from vgproject.schema.settings import SessionSettings
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+workspaces_router = APIRouter(tags=["sessions"])
 
 
 @router.post("", status_code=201)
@@ -42,8 +43,13 @@ async def update_session(
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete_session(session_id: str, services: ServicesDep, caller: CallerDep) -> None:
-    await services.sessions.delete_session(session_id, caller)
+async def delete_session(
+    session_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    force: Annotated[bool, Query(description="Also with changes that are not applied.")] = False,
+) -> None:
+    await services.sessions.delete_session(session_id, caller, force=force)
 
 
 @router.post("/{session_id}/tasks", status_code=202)
@@ -106,6 +112,25 @@ async def read_diff(session_id: str, services: ServicesDep, caller: CallerDep) -
     return PlainTextResponse(await services.sessions.diff(session_id, caller))
 
 
+@router.post("/{session_id}/branch")
+async def create_branch(session_id: str, services: ServicesDep, caller: CallerDep) -> CreatedBranch:
+    """Write the changes as a branch of the project's repository; the checkout is not touched."""
+    return CreatedBranch(branch=await services.sessions.create_branch(session_id, caller))
+
+
+@router.post("/{session_id}/fork", status_code=201)
+async def fork_session(
+    session_id: str, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
+) -> SessionView:
+    return await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
+
+
 @router.post("/{session_id}/apply")
 async def apply_changes(session_id: str, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
     return AppliedChanges(files=await services.sessions.apply(session_id, caller))
+
+
+@workspaces_router.get("/v1/workspaces")
+async def list_workspaces(services: ServicesDep, caller: CallerDep) -> list[WorkspaceView]:
+    """What the sessions hold on disk, and what of it is not applied."""
+    return await services.sessions.list_workspaces(caller)

@@ -110,6 +110,17 @@ class UpdateSettings(Command):
     settings: SessionSettings
 
 
+class Rewind(Command):
+    """Files and conversation back to the last checkpoint at or before ``to_seq``."""
+
+    type: Literal["rewind"] = "rewind"
+    to_seq: int = Field(ge=1)
+
+
+class NewFork(Wire):
+    to_seq: int | None = Field(default=None, ge=1, description="The moment to begin from; default: now.")
+
+
 class NewMemory(Wire):
     kind: MemoryKind = "key_fact"
     content: Text
@@ -150,6 +161,7 @@ AnyCommand = Annotated[
     | ResolveApproval
     | ResolveRecovery
     | UpdateSettings
+    | Rewind
     | Remember
     | UpdateMemory
     | Forget,

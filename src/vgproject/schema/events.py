@@ -58,6 +58,15 @@ class SessionCreated(EventData):
     owner: str
 
 
+class SessionForked(EventData):
+    """The session begins with the conversation and files of another, as they were at ``from_seq``."""
+
+    type: ClassVar[str] = "session_forked"
+    from_session: str
+    from_seq: int
+    checkpoint_id: str | None = None
+
+
 class SettingsUpdated(EventData):
     type: ClassVar[str] = "settings_updated"
     settings: SessionSettings
@@ -320,6 +329,39 @@ class FileChanged(EventData):
     tool_call_id: str | None = None
 
 
+class WorkspaceCreated(EventData):
+    """The session has its own copy of the project. ``left_behind``: uncommitted work that is not in it."""
+
+    type: ClassVar[str] = "workspace_created"
+    checkpoint_id: str
+    commit: str | None = None
+    branch: str | None = None
+    uncommitted: list[str] = Field(default_factory=list)
+    left_behind: list[str] = Field(default_factory=list)
+    carried: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+
+
+class CheckpointCreated(EventData):
+    """``skipped`` files are not in it: too large, unreadable, or of a name that git cannot hold."""
+
+    type: ClassVar[str] = "checkpoint_created"
+    checkpoint_id: str
+    files: list[str]
+    skipped: list[str] = Field(default_factory=list)
+    tool_call_id: str | None = None
+
+
+class WorkspaceRewound(EventData):
+    """Files and conversation are as they were at ``to_seq``; what they were before is in the safety checkpoint."""
+
+    type: ClassVar[str] = "workspace_rewound"
+    to_seq: int
+    checkpoint_seq: int
+    checkpoint_id: str
+    safety_checkpoint_id: str
+
+
 class WorkspaceApplied(EventData):
     type: ClassVar[str] = "workspace_applied"
     files: list[FileChange]
@@ -395,6 +437,7 @@ class MemoryMerged(EventData):
 
 EVENTS: tuple[type[EventData], ...] = (
     SessionCreated,
+    SessionForked,
     SettingsUpdated,
     TaskQueued,
     TaskStarted,
@@ -429,6 +472,9 @@ EVENTS: tuple[type[EventData], ...] = (
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     FileChanged,
+    WorkspaceCreated,
+    CheckpointCreated,
+    WorkspaceRewound,
     WorkspaceApplied,
     PlanStepUpdated,
     UsageUpdated,

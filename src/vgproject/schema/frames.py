@@ -159,6 +159,17 @@ class SessionView(Wire):
     tasks: list[TaskView] = Field(default_factory=list)
 
 
+class WorkspaceView(Wire):
+    """The files of a session on disk. ``unapplied``: how many changed files the project does not have."""
+
+    session_id: str
+    title: str
+    project: str
+    bytes: int
+    used_at: str
+    unapplied: int
+
+
 class Snapshot(Wire):
     """The state of a session, for a client whose cursor cannot be used; its events follow from the first."""
 
@@ -176,6 +187,10 @@ class EventPage(Wire):
 class TaskAccepted(Wire):
     session_id: str
     task_id: str
+
+
+class CreatedBranch(Wire):
+    branch: str
 
 
 class AppliedChanges(Wire):

@@ -22,6 +22,13 @@ class SessionSettings(Wire):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = Field(default=None, description="Turns of one phase.")
 
+    take_uncommitted: bool | None = Field(
+        default=None, description="Begin with the checkout's uncommitted work; asked when the session's files are made."
+    )
+    carry: Annotated[list[ShortText], Field(max_length=100)] | None = Field(
+        default=None, description="Ignored files and directories to begin with, as '.env' or 'node_modules'."
+    )
+
     def over(self, below: "SessionSettings") -> "SessionSettings":
         """These settings, and where they are silent, those ``below``."""
         chosen = {name: value for name, value in self if value is not None and name != "models"}

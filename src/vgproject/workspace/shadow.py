@@ -275,11 +275,13 @@ def _mode(mode: str) -> str | None:
 
 def _parse_changes(output: bytes) -> list[FileChange]:
     words = split_paths(output)
-    raw = sum(1 for word in words if word.startswith(":") and word.count(" ") == 4 and "\t" not in word)
-    heads, paths = words[: 2 * raw : 2], words[1 : 2 * raw : 2]
-    kind_of = {path: _entry(head, path).kind for head, path in zip(heads, paths, strict=True)}
+    kind_of: dict[str, Kind] = {}
+    at = 0
+    while at < len(words) and words[at].startswith(":"):
+        kind_of[words[at + 1]] = _entry(words[at], words[at + 1]).kind
+        at += 2
     changes = []
-    for line in words[2 * raw :]:
+    for line in words[at:]:
         additions, deletions, path = line.split("\t", 2)
         binary = additions == "-"
         changes.append(

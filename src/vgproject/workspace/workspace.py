@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from vgproject.errors import WorkspaceError
-from vgproject.schema.events import FileChange
+from vgproject.schema.events import FileChange, WorkspaceCreated
 from vgproject.utils.ids import new_id
 from vgproject.workspace.apply import plan_apply
 from vgproject.workspace.journal import Journal, hold_directory
@@ -49,6 +49,10 @@ class Origin(BaseModel):
     left_behind: list[str] = Field(default_factory=list)
     carried: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+
+    def as_event(self) -> WorkspaceCreated:
+        told = self.model_dump(include={"commit", "branch", "uncommitted", "left_behind", "carried", "notes"})
+        return WorkspaceCreated(checkpoint_id=self.base, **told)
 
 
 class Workspace:
@@ -158,7 +162,7 @@ class Workspace:
             changes = self._from_root(await self.shadow.changes_between(since, now))
             if not entries:
                 return []
-            writes = await plan_apply(self.shadow, entries, self._user_top(), self._scratch())
+            writes = await plan_apply(self.shadow, entries, self._user_top(), self.scratch())
             note: dict[str, object] = {
                 "apply_id": new_id("apl"),
                 "checkpoint": now,
@@ -210,7 +214,7 @@ class Workspace:
             raise WorkspaceError(f"The project {self.origin.top!r} is gone.", code="no_such_project")
         return top
 
-    def _scratch(self) -> Path:
+    def scratch(self) -> Path:
         scratch = self.directory / "merge"
         scratch.mkdir(exist_ok=True)
         return scratch

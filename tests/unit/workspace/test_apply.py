@@ -26,11 +26,11 @@ FILES = {
 }
 
 
-async def prepare(tmp_path: Path, **wanted: object) -> tuple[Path, Workspace]:
+async def prepare(tmp_path: Path) -> tuple[Path, Workspace]:
     project = make_repository(tmp_path / "project", FILES)
     (project / "link").symlink_to("text")
     commit_all(project)
-    return project, await create_workspace(tmp_path / "home", project, **wanted)
+    return project, await create_workspace(tmp_path / "home", project)
 
 
 def change_everything(root: Path) -> None:
@@ -198,13 +198,17 @@ asyncio.run(main())
 """
 
 
+def apply_and_kill(home: Path, kill_at: int) -> bool:
+    words = [sys.executable, "-c", KILLED, str(home), str(kill_at)]
+    return subprocess.run(words, check=False).returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("kill_at", range(0, 24, 3))
 async def test_an_apply_that_is_killed_is_not_begun_or_is_finished_by_the_next(tmp_path: Path, kill_at: int) -> None:
     project, workspace = await prepare(tmp_path)
     change_everything(workspace.root)
     before = snapshot(project)
-    words = [sys.executable, "-c", KILLED, str(tmp_path / "home"), str(kill_at)]
-    killed = subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    killed = apply_and_kill(tmp_path / "home", kill_at)
     again = await Workspaces(tmp_path / "home", {}).open("ses_1")
     began = again.journal.pending
     told = await again.finish_apply()
@@ -219,7 +223,7 @@ async def test_an_apply_that_is_killed_is_not_begun_or_is_finished_by_the_next(t
 async def test_a_file_that_the_user_changed_after_the_crash_stays_the_users(tmp_path: Path) -> None:
     project, workspace = await prepare(tmp_path)
     change_everything(workspace.root)
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "home"), "8"], check=False)
+    assert apply_and_kill(tmp_path / "home", 8)
     assert workspace.journal.pending
     (project / "text").write_bytes(b"the user's\n")
     await workspace.finish_apply()
