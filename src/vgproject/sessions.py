@@ -169,6 +169,7 @@ class SessionService:
     async def _create_session(self, command: c.CreateSession, admission: Admission) -> str:
         project = self._project_of(command)
         self._check(command.settings, project=project)
+        project = project.resolve()
         session_id = admission.make_id("ses")
         title = command.title or project.name or str(project)
         await self._store_session(session_id, project, title, command.settings, admission)
@@ -182,7 +183,7 @@ class SessionService:
                 now = self._now()
                 row = SessionRow(
                     id=session_id,
-                    project=str(project.resolve()),
+                    project=str(project),
                     title=title,
                     owner=admission.caller.user_id,
                     settings=settings.model_dump(),
@@ -192,9 +193,7 @@ class SessionService:
                 )
                 work.sessions.add(row)
                 await work.commit()
-        created = SessionCreated(
-            project=str(project.resolve()), title=title, settings=settings, owner=admission.caller.user_id
-        )
+        created = SessionCreated(project=str(project), title=title, settings=settings, owner=admission.caller.user_id)
         await self._say(session_id, created, admission, key="session_created")
 
     def _project_of(self, command: c.CreateSession) -> Path:

@@ -11,7 +11,8 @@ from pathlib import Path
 from vgproject.errors import WorkspaceError
 from vgproject.workspace.git import INERT, run_git, split_paths
 
-PINS = "refs/vgproject/"
+PINS = "refs/vgproject/base/"
+"""Not ``refs/vgproject/`` itself: git would take it for the branch ``vgproject/SESSION``."""
 
 
 @dataclass(frozen=True)

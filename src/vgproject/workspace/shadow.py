@@ -17,7 +17,7 @@ from typing import Literal
 from vgproject.errors import WorkspaceError
 from vgproject.schema.events import FileChange
 from vgproject.workspace.git import INERT, join_paths, run_git, run_git_fully, split_paths
-from vgproject.workspace.survey import survey
+from vgproject.workspace.survey import emptied_directories, survey
 
 ATTRIBUTES = "* -text -filter !diff -ident -working-tree-encoding\n"
 """``diff`` is unset rather than switched off, so that git itself tells text from binary."""
@@ -126,7 +126,7 @@ class Shadow:
             return False
         facts = self._facts()
         empty = [path for path in facts["empty"] if not any(known.startswith(f"{path}/") for known in paths)]
-        self._save_facts(empty, facts["skipped"])
+        self._save_facts([*empty, *emptied_directories(self._root, paths)], facts["skipped"])
         return True
 
     async def _add_all(self) -> None:
@@ -137,9 +137,10 @@ class Shadow:
         await self._open_nested([path for path in found.nested if path not in ignored])
         skipped = [path for path in found.skipped if path not in ignored]
         pathspecs = [":(top)", *(f":(top,exclude,literal){path}" for path in skipped)]
-        code, _, complaint = await self._git(
+        code, told, complaint = await self._git(
             "add",
             "--all",
+            "--verbose",
             "--ignore-errors",
             "--pathspec-from-file=-",
             "--pathspec-file-nul",
@@ -148,7 +149,9 @@ class Shadow:
         )
         if code:
             skipped += _unreadable(complaint)
-        self._save_facts([path for path in found.empty if path not in ignored], skipped)
+        removed = [line[8:-1] for line in told.decode(errors="surrogateescape").splitlines() if line[:8] == "remove '"]
+        emptied = emptied_directories(self._root, removed)
+        self._save_facts([*(path for path in found.empty if path not in ignored), *emptied], skipped)
 
     async def _ignored(self, paths: Sequence[str]) -> list[str]:
         if not paths:
@@ -239,7 +242,7 @@ class Shadow:
 
     def _save_facts(self, empty: list[str], skipped: list[str]) -> None:
         part = self.directory / "facts.part"
-        part.write_text(json.dumps({"empty": sorted(empty), "skipped": sorted(skipped)}))
+        part.write_text(json.dumps({"empty": sorted(set(empty)), "skipped": sorted(skipped)}))
         part.replace(self.directory / "facts.json")
 
     async def git(self, *arguments: str, stdin: bytes = b"") -> bytes:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 @dataclass
@@ -57,3 +57,23 @@ def _look_at_file(root: Path, path: str, max_file_bytes: int, found: Survey) -> 
     foreign = any(part.lower() == ".git" and part != ".git" for part in path.split("/"))
     if size > max_file_bytes or foreign:
         found.skipped.append(path)
+
+
+def emptied_directories(root: Path, removed: Iterable[str]) -> set[str]:
+    """Empty directories above these files that are gone, or in their place."""
+    empty: set[str] = set()
+    for path in removed:
+        if _is_directory(root, path):
+            empty.update(directory for directory, inner, files in _walk(root, path) if not inner and not files)
+        parents = (str(parent) for parent in PurePosixPath(path).parents)
+        nearest = next((parent for parent in parents if _is_directory(root, parent)), ".")
+        if nearest != "." and not any((root / nearest).iterdir()):
+            empty.add(nearest)
+    return empty
+
+
+def _is_directory(root: Path, path: str) -> bool:
+    """Also none of its parents is a symbolic link."""
+    parts = PurePosixPath(path).parts
+    places = [root.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return all(place.is_dir() and not place.is_symlink() for place in places)

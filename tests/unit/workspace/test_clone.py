@@ -34,7 +34,7 @@ async def test_the_project_keeps_its_work_tree_branches_and_index_and_gains_one_
     before = (git(project, "for-each-ref"), git(project, "status", "--porcelain"), snapshot(project))
     workspaces = Workspaces(tmp_path / "home", {})
     await workspaces.open_or_create("ses_1", project)
-    assert "refs/vgproject/ses_1" in git(project, "for-each-ref")
+    assert "refs/vgproject/base/ses_1" in git(project, "for-each-ref")
     await workspaces.delete("ses_1")
     assert (git(project, "for-each-ref"), git(project, "status", "--porcelain"), snapshot(project)) == before
     assert workspaces.list_ids() == []
