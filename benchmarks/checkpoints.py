@@ -1,45 +1,43 @@
-"""How long checkpoints, rewinds and diffs of a large tree take: ``python benchmarks/checkpoints.py [FILES]``."""
+"""What checkpoints, rewinds and diffs of a large tree take, with three files changed each time."""
 
 import asyncio
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from benchmarks.figures import Figure
 from vgproject.workspace.workspaces import Workspaces
 
+FILES = 11_000
+FILES_EACH = 40
 ROUNDS = 7
 
 
-async def measure(files: int = 11_000) -> dict[str, float]:
-    """Milliseconds, the median of several rounds, beside a plain ``git status`` of the same tree."""
+async def measure() -> list[Figure]:
+    """Medians of elapsed time."""
     with tempfile.TemporaryDirectory() as directory:
-        project = make_project(Path(directory) / "project", files)
-        began = time.perf_counter()
+        project = await asyncio.to_thread(_make_project, Path(directory) / "project")
         workspace = await Workspaces(Path(directory) / "home", {}).open_or_create("ses_1", project)
-        figures = {"create": (time.perf_counter() - began) * 1000}
-        changed = [workspace.root / f"dir{number:03}" / "file0.py" for number in range(3)]
-        known = [str(path.relative_to(workspace.root)) for path in changed]
+        first = await workspace.checkpoint("first")
+        known = [f"dir{number:03}/file0.py" for number in range(3)]
 
         def edit() -> None:
-            for path in changed:
-                path.write_text(f"changed at {time.time_ns()}\n")
+            for path in known:
+                (workspace.root / path).write_text(f"changed at {time.time_ns()}\n")
 
-        first = await workspace.checkpoint("first")
-        actions: dict[str, Callable[[], Awaitable[object]]] = {
-            "checkpoint": lambda: workspace.checkpoint("all"),
-            "checkpoint of known paths": lambda: workspace.checkpoint("known", known),
-            "changes": workspace.changes,
-            "diff": workspace.diff,
-            "rewind": lambda: workspace.rewind(first.id),
-            "git status": lambda: asyncio.to_thread(_git, project, "status", "--porcelain"),
+        actions: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
+            "checkpoint": (300, lambda: workspace.checkpoint("all")),
+            "checkpoint of known paths": (200, lambda: workspace.checkpoint("known", known)),
+            "diff": (300, workspace.diff),
+            "rewind": (500, lambda: workspace.rewind(first.id)),
         }
-        for name, action in actions.items():
-            figures[name] = await _median(action, edit)
-        return {name: round(figure, 1) for name, figure in figures.items()}
+        return [
+            Figure(f"{name}, {FILES:,} files", await _median(action, edit), "ms", limit)
+            for name, (limit, action) in actions.items()
+        ]
 
 
 async def _median(action: Callable[[], Awaitable[object]], before: Callable[[], None]) -> float:
@@ -52,11 +50,11 @@ async def _median(action: Callable[[], Awaitable[object]], before: Callable[[], 
     return statistics.median(rounds)
 
 
-def make_project(directory: Path, files: int) -> Path:
-    for number in range(files // 40):
-        (directory / f"dir{number:03}").mkdir(parents=True)
-        for name in range(40):
-            (directory / f"dir{number:03}" / f"file{name}.py").write_text(f"value = {number * 40 + name}\n" * 20)
+def _make_project(directory: Path) -> Path:
+    for number in range(FILES):
+        path = directory / f"dir{number // FILES_EACH:03}" / f"file{number % FILES_EACH}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"value = {number}\n" * 20)
     _git(directory, "init", "-q")
     _git(directory, "add", "-A")
     _git(directory, "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "Files")
@@ -65,8 +63,3 @@ def make_project(directory: Path, files: int) -> Path:
 
 def _git(directory: Path, *words: str) -> None:
     subprocess.run(["git", *words], cwd=directory, check=True, stdout=subprocess.DEVNULL)
-
-
-if __name__ == "__main__":
-    for name, milliseconds in asyncio.run(measure(*(int(word) for word in sys.argv[1:]))).items():
-        print(f"{name:<28} {milliseconds:8.1f} ms")

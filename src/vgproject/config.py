@@ -41,6 +41,8 @@ NOT_OF_A_PROJECT = frozenset(
         "limits",
         "llm",
         "engine",
+        "workspace",
+        "carry",
     }
 )
 """A repository may come from a stranger: its file chooses models and tests, not who may do what on this machine."""
