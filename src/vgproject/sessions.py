@@ -54,6 +54,7 @@ from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.text import first_line
 from vgproject.workspace.branch import create_branch
+from vgproject.workspace.clone import check_carry
 from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Workspaces
 
@@ -203,6 +204,8 @@ class SessionService:
         """Raises `VgprojectError` for what could only fail later."""
         if project is not None and not project.is_dir():
             raise BadInputError(f"The project {str(project)!r} is not a directory.", code="no_such_project")
+        for path in settings.carry or ():
+            check_carry(path)
         for model in filter(None, (settings.model, *settings.models.values())):
             self._llm.check(model)
 

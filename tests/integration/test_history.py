@@ -12,8 +12,9 @@ from integration.test_tasks import ENDS, OWNER, services_for, start, wait_for
 from sample import make_project, script, write_script
 from vgproject.bootstrap import Services
 from vgproject.conversation import read_conversation
-from vgproject.errors import ConflictError
+from vgproject.errors import BadInputError, ConflictError
 from vgproject.schema import commands as c
+from vgproject.schema.settings import SessionSettings
 
 BROKEN, MENDED = "def add(a, b):\n    return a - b\n", "def add(a, b):\n    return a + b\n"
 
@@ -55,6 +56,14 @@ async def test_uncommitted_work_is_told_of_or_taken_along(tmp_path: Path) -> Non
             session_id = await run_task(services, **settings)
             [created] = await services.event_log.read_types(session_id, {"workspace_created"})
             assert created.frame().data[field] == ["notes.txt"]
+
+
+async def test_what_cannot_be_carried_is_refused_before_a_session_is_made(tmp_path: Path) -> None:
+    model = write_script(tmp_path, script())
+    async with services_for(tmp_path, model=model) as services:
+        with pytest.raises(BadInputError, match="within the project"):
+            await services.sessions.execute(c.CreateSession(settings=SessionSettings(carry=["../keys"])), OWNER)
+        assert await services.sessions.list_sessions(OWNER) == []
 
 
 async def test_a_rewind_takes_files_and_conversation_back_and_can_be_taken_back(tmp_path: Path) -> None:

@@ -201,14 +201,19 @@ def copy_file(source: Path, target: Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def carry(top: Path, files: Path, path: str) -> bool:
-    """Copy a file or directory that git ignores. False where the project has none of this name."""
+def check_carry(path: str) -> None:
+    """Raises `BadInputError` (``invalid_carry``) for what is not within the project."""
     parts = Path(path).parts
     if not parts or Path(path).is_absolute() or ".." in parts or ".git" in parts:
         raise BadInputError(
             f"{path!r} cannot be carried: it must be a path within the project, as '.env' or 'node_modules'.",
             code="invalid_carry",
         )
+
+
+def carry(top: Path, files: Path, path: str) -> bool:
+    """Copy a file or directory that git ignores. False where the project has none of this name."""
+    check_carry(path)
     if not _parents_are_directories(top, path) or not os.path.lexists(top / path):
         return False
     source, target = top / path, files / path

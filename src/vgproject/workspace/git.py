@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "GIT_CONFIG_VALUE_0": "*",
 }
 
+TIMEOUT_SECONDS = 300
 INERT = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
 """For a repository of somebody else's: none of its programs is run."""
 
@@ -66,11 +67,16 @@ async def run_git_fully(
             raise WorkspaceError(f"The directory {str(cwd)!r} is gone.", code="directory_gone") from error
         raise WorkspaceError("git is needed and was not found: install it.", code="git_missing") from error
     try:
-        output, complaint = await process.communicate(stdin)
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            output, complaint = await process.communicate(stdin)
+    except TimeoutError as error:
+        raise WorkspaceError(
+            f"git {_verb(arguments)} was ended after {TIMEOUT_SECONDS} seconds.", code="git_timeout"
+        ) from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     text = complaint.decode(errors="replace").strip()
     code = process.returncode or 0
     if code not in allowed:

@@ -17,7 +17,7 @@ from typing import Literal
 from vgproject.errors import WorkspaceError
 from vgproject.schema.events import FileChange
 from vgproject.workspace.git import INERT, join_paths, run_git, run_git_fully, split_paths
-from vgproject.workspace.survey import emptied_directories, survey
+from vgproject.workspace.survey import emptied_directories, remove_traps, survey
 
 ATTRIBUTES = "* -text -filter !diff -ident -working-tree-encoding\n"
 """``diff`` is unset rather than switched off, so that git itself tells text from binary."""
@@ -104,6 +104,7 @@ class Shadow:
     async def _checkpoint(self, label: str, paths: Sequence[str] | None = None) -> Checkpoint:
         (self.directory / "index.lock").unlink(missing_ok=True)
         if paths is None or not await self._add_known(paths):
+            await asyncio.to_thread(remove_traps, self._root)
             await self._add_all()
         facts = self._facts()
         tree = (await self.git("write-tree", "--missing-ok")).decode().strip()
@@ -113,6 +114,7 @@ class Shadow:
 
     async def _add_known(self, paths: Sequence[str]) -> bool:
         """Returns false where it takes a look at all files to be right."""
+        remove_traps(self._root, paths)
         for path in paths:
             with suppress(OSError):
                 found = (self._root / path).lstat()

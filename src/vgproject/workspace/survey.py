@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+READ_BY_GIT = frozenset({".gitignore", ".gitattributes"})
+
 
 @dataclass
 class Survey:
@@ -30,6 +32,22 @@ def survey(root: Path, entries: Iterable[str], *, max_file_bytes: int) -> Survey
                 for name in files:
                     _look_at_file(root, f"{directory}/{name}", max_file_bytes, found)
     return found
+
+
+def remove_traps(root: Path, paths: Iterable[str] | None = None) -> None:
+    """Remove pipes with the names of files that git opens on its way: it would wait for a writer for ever.
+
+    Of ``paths``, only the directories above them are looked at.
+    """
+    if paths is None:
+        directories = {directory for directory, _, files in _walk(root, ".") if not READ_BY_GIT.isdisjoint(files)}
+    else:
+        parents = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+        directories = {parent for parent in parents if _is_directory(root, parent)}
+    for directory in directories:
+        for name in READ_BY_GIT:
+            if (root / directory / name).is_fifo():
+                (root / directory / name).unlink()
 
 
 def _walk(root: Path, start: str) -> Iterator[tuple[str, list[str], list[str]]]:

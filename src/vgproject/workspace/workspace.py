@@ -41,6 +41,8 @@ class Origin(BaseModel):
     """The top of the user's checkout; the project itself where it is no repository."""
     prefix: str = ""
     """Where the project is below ``top``: empty, or a path that ends with a slash."""
+    objects: str | None = None
+    """The store of git objects that the clone borrows from: whoever shuts the workspace in lets it be read."""
     commit: str | None = None
     branch: str | None = None
     base: str

@@ -134,6 +134,7 @@ class Workspaces:
             project=str(project),
             top=str(top),
             prefix=prefix,
+            objects=str(repository.objects) if repository else None,
             commit=repository.commit if repository else None,
             branch=repository.branch if repository else None,
             base=(await shadow.checkpoint("base")).id,

@@ -1,5 +1,6 @@
 """Checkpoints of files with any name and any content, and none of a workspace's programs run."""
 
+import asyncio
 import os
 import stat
 from collections.abc import Callable
@@ -90,6 +91,19 @@ async def test_a_pipe_in_the_place_of_a_file_does_not_stop_checkpoints(tmp_path:
     await workspace.checkpoint("made")
     await workspace.rewind(workspace.origin.base)
     assert snapshot(workspace.root) == kept
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".gitattributes", "sub/.gitignore", "new/.gitattributes"])
+async def test_a_pipe_that_git_would_wait_for_is_removed(tmp_path: Path, name: str) -> None:
+    workspace = await create_workspace(tmp_path / "home", make_repository(tmp_path / "project"))
+    for paths in (None, ["a.txt", "sub/b.txt", "new/x"]):
+        write_files(workspace.root, {"a.txt": os.urandom(8), "sub/b.txt": os.urandom(8), "new/x": os.urandom(8)})
+        (workspace.root / name).unlink(missing_ok=True)
+        os.mkfifo(workspace.root / name)
+        async with asyncio.timeout(20):
+            made = await workspace.checkpoint("made", paths)
+            assert len(await workspace.shadow.list_entries(workspace.origin.base, made.id)) >= 3
+    await workspace.rewind(workspace.origin.base)
 
 
 async def test_ignored_files_are_in_no_checkpoint_and_stay(tmp_path: Path) -> None:
