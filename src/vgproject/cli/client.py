@@ -35,7 +35,7 @@ class Client:
                 response = await http.request(method, path, **options)
         except httpx.TransportError as error:
             raise UnavailableError(f"The server at {self._address.url} does not answer.", code="no_server") from error
-        is_json = "json" in response.headers.get("content-type", "")
+        is_json = bool(response.content) and "json" in response.headers.get("content-type", "")
         if response.is_error:
             problem = response.json() if is_json else {"detail": response.text, "code": "http_error"}
             raise VgprojectError(problem["detail"], code=problem["code"])

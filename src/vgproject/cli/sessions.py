@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.syntax import Syntax
-from rich.table import Table
+from rich.table import Column, Table
 
 from vgproject.cli.client import Client
 from vgproject.cli.follow import create_view
@@ -97,7 +97,7 @@ def create_branch(session_id: str | None, options: dict[str, Any], *, server: st
 
 def list_workspaces(options: dict[str, Any], *, server: str | None) -> int:
     async def work(client: Client) -> int:
-        table = Table("session", "size", "used", "not applied", "title", "project", box=None)
+        table = Table(Column("session", no_wrap=True), "size", "used", "not applied", "title", "project", box=None)
         for found in await client.request("GET", "/v1/workspaces"):
             size = f"{found['bytes'] / 1e6:.1f} MB"
             files = f"{found['unapplied']} files" if found["unapplied"] else ""
