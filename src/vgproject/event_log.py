@@ -15,7 +15,7 @@ import orjson
 from vgproject.broker.base import Broker, Delta
 from vgproject.errors import NotFoundError, VgprojectError
 from vgproject.repositories.event_store import Appended, Batch, NewRecord, Record, SqliteEventStore
-from vgproject.schema.base import Actor, EventData
+from vgproject.schema.base import Actor, EventData, JsonObject
 from vgproject.schema.events import EVENT_TYPES, TaskQueued
 from vgproject.schema.frames import EventFrame
 from vgproject.utils.clock import Clock, to_wire
@@ -176,6 +176,14 @@ class EventLog:
         if found is None:
             raise NotFoundError(f"There is no blob {blob_id!r}.", code="no_such_blob")
         return found
+
+    async def keep_blob(self, session_id: str, content: bytes) -> JsonObject:
+        """Store ``content``; its ``id``, ``bytes`` and ``sha256``."""
+        blob_id, sha256 = self._new_id("blb"), hashlib.sha256(content).hexdigest()
+        await asyncio.get_running_loop().run_in_executor(
+            self._writer, self._write_store.put_blob, blob_id, session_id, sha256, content
+        )
+        return {"id": blob_id, "bytes": len(content), "sha256": sha256}
 
     async def _read(self, function: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._reader, lambda: function(*arguments))

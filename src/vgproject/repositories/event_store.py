@@ -154,6 +154,12 @@ class SqliteEventStore:
         rows = self._connection.execute(query, (first | after, first + (1 << SEQ_BITS), *types, limit))
         return [_record(row) for row in rows]
 
+    def put_blob(self, blob_id: str, session_id: str, sha256: str, content: bytes) -> None:
+        try:
+            self._connection.execute("INSERT INTO blobs VALUES (?, ?, ?, ?)", (blob_id, session_id, sha256, content))
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+
     def blob(self, blob_id: str) -> tuple[str, bytes] | None:
         """The session it belongs to, and its content."""
         query = "SELECT session_id, content FROM blobs WHERE id = ?"

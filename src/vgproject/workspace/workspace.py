@@ -1,6 +1,5 @@
 """A session's own copy of its project: files, commands, diffs, and the way back into the project."""
 
-import asyncio
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +9,8 @@ import orjson
 from vgproject.errors import ConflictError, NotFoundError, WorkspaceError
 from vgproject.schema.events import FileChange
 from vgproject.utils.ids import new_id
+from vgproject.workspace.file_changes import FileChanges
+from vgproject.workspace.file_tree import FileTree
 from vgproject.workspace.git import run_git
 from vgproject.workspace.processes import CommandResult, clean_environment, run_command
 from vgproject.workspace.shadow import Shadow
@@ -23,17 +24,9 @@ class Workspace:
         self.project = project
         self._environment = dict(environment)
         self._home = directory / "home"
+        self.files = FileTree(self.root)
+        self.file_changes = FileChanges(directory / "last_change.json", self.files)
         self.shadow = Shadow(directory / "shadow.git", self.root)
-
-    def path(self, relative: str) -> Path:
-        """The place of a file. Raises `WorkspaceError` (``outside_workspace``) for one that is not in the workspace."""
-        place = (self.root / relative).resolve()
-        inside = place == self.root or self.root in place.parents
-        if not inside or ".git" in place.relative_to(self.root).parts:
-            raise WorkspaceError(
-                f"{relative!r} is not in the workspace: give a path relative to it.", code="outside_workspace"
-            )
-        return place
 
     async def changes(self) -> list[FileChange]:
         return await self.shadow.changes()
@@ -52,20 +45,6 @@ class Workspace:
             timeout_seconds=timeout_seconds,
             on_output=on_output,
         )
-
-    async def read_with(self, program: str, *words: str) -> tuple[int, str, str]:
-        """Exit code, output and complaints of a trusted program that only reads the workspace."""
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *words,
-            cwd=self.root,
-            env=clean_environment(self._environment, self._home),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, complaint = await process.communicate()
-        return process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace")
 
     async def apply(self) -> list[FileChange]:
         """Put the changes into the user's checkout, all or none.
