@@ -71,6 +71,7 @@ class ToolCalls:
         """``after`` is told of each call's end, also of one that ended before a crash."""
         self._context = context
         self._after = after
+        self._seen: dict[str, str] = {}
 
     async def answer(self, turn: Turn, parts: list[ToolCallPart]) -> list[ToolReturnPart]:
         """Run the calls; the model's answers in the order of the calls."""
@@ -125,6 +126,7 @@ class ToolCalls:
 
     async def _settle(self, call: Call) -> ToolReturnPart:
         outcome = await self._outcome(call)
+        self._seen.update(outcome.details.get("seen", {}))
         await self._tell(call, outcome)
         await self._after(call, outcome)
         return ToolReturnPart(tool_name=call.part.tool_name, content=outcome.text, tool_call_id=call.part.tool_call_id)
@@ -199,15 +201,24 @@ class ToolCalls:
             )
             written += len(text)
 
-        return ToolContext(workspace=self._context.workspace, memory=self._context.memory, output=output)
+        async def keep(content: bytes) -> JsonObject:
+            return await self._context.services.event_log.keep_blob(session_id, content)
+
+        return ToolContext(
+            workspace=self._context.workspace,
+            memory=self._context.memory,
+            output=output,
+            keep=keep,
+            call_id=call.id,
+            seen=self._seen,
+        )
 
     async def _recover(self, call: Call, tool: Tool) -> Outcome | None:
         """A process began this call and ended before its result was recorded. ``None``: it may be run again."""
         if tool.effect == "none":
             return None
         if tool.effect == "checkable":
-            done = await tool.find_done(parse_arguments(tool, call.arguments), self._tool_context(call))
-            return Outcome(ok=True, text=done.text, details=done.details, changes=list(done.changes)) if done else None
+            return await self._find_done(call, tool)
         match await self._recovery_decision(call, tool):
             case "run_again":
                 return None
@@ -217,6 +228,13 @@ class ToolCalls:
             case _:
                 text = "The server was interrupted during this call. A person has looked and says that it was done."
                 return Outcome(ok=True, text=text)
+
+    async def _find_done(self, call: Call, tool: Tool) -> Outcome | None:
+        try:
+            done = await tool.find_done(parse_arguments(tool, call.arguments), self._tool_context(call))
+        except VgprojectError as failure:
+            return Outcome(ok=False, text=failure.message, code=failure.code)
+        return Outcome(ok=True, text=done.text, details=done.details, changes=list(done.changes)) if done else None
 
     async def _recovery_decision(self, call: Call, tool: Tool) -> str:
         recovery_id = derived_id("rec", call.id)

@@ -1,10 +1,10 @@
 """What a tool is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from vgproject.errors import VgprojectError
 from vgproject.schema.base import JsonObject
@@ -31,15 +31,35 @@ class ToolContext:
     memory: Recall
     output: Callable[[str], None]
     """Shows text that the tool prints while it runs."""
+    keep: Callable[[bytes], Awaitable[JsonObject]]
+    """Stores content as a blob and answers how it is named in events."""
+    call_id: str
+    """Unique in the session."""
+    seen: Mapping[str, str]
+    """The SHA-256 of each file as the agent last read or wrote it."""
 
 
 @dataclass(frozen=True)
 class ToolResult:
-    """``text`` is for the model, ``details`` for clients and the loop."""
+    """``text`` is for the model, ``details`` for clients and the loop.
+
+    ``details["seen"]`` says which content of a file the agent knows from now on: its SHA-256 by path.
+    """
 
     text: str
     details: JsonObject = field(default_factory=dict)
     changes: Sequence[FileChange] = ()
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a NUL character is not allowed")
+    text.encode()
+    return text
+
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_without_nul)]
+"""What can be handed to a program."""
 
 
 class Arguments(BaseModel):

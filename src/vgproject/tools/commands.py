@@ -4,40 +4,50 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult
+from vgproject.schema.base import JsonObject
+from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult, Word
 from vgproject.utils.text import keep_ends
+from vgproject.workspace.processes import CommandResult
 
 MAX_MODEL_CHARACTERS = 15_000
 
 
 class RunArguments(Arguments):
-    command: str = Field(min_length=1)
+    command: Word
     timeout_seconds: float = Field(default=120, gt=0, le=3600)
 
 
 class RunCommand(Tool):
     name = "run_command"
     description = "Run a shell command in the workspace; it gets no input, and nothing of it goes on running after."
-    arguments = RunArguments
+    arguments: ClassVar[type[RunArguments]] = RunArguments
     effect: ClassVar[Effect] = "unknown"
 
     async def run(self, arguments: RunArguments, context: ToolContext) -> ToolResult:
-        before = {change.path: change for change in await context.workspace.changes()}
+        before = await context.workspace.checkpoint("before a command")
         result = await context.workspace.run(
             arguments.command, timeout_seconds=arguments.timeout_seconds, on_output=context.output
         )
-        after = await context.workspace.changes()
-        output = keep_ends(result.output, MAX_MODEL_CHARACTERS) or "(no output)"
-        ends = {
-            "exit": f"Exit code {result.exit_code}.",
-            "timeout": f"Ended after {arguments.timeout_seconds:g} seconds, unfinished.",
-            "output_limit": "Ended because it printed too much.",
-        }
-        return ToolResult(
-            f"{output.rstrip()}\n{ends[result.reason]}",
-            {"exit_code": result.exit_code, "reason": result.reason},
-            [change for change in after if before.get(change.path) != change],
-        )
+        changes = await context.workspace.changes(before.id)
+        details: JsonObject = {"exit_code": result.exit_code, "reason": result.reason}
+        output = result.output
+        if len(output) > 2 * MAX_MODEL_CHARACTERS:
+            details["output"] = await context.keep(result.content)
+        shown = keep_ends(output, MAX_MODEL_CHARACTERS).rstrip() or "(no output)"
+        return ToolResult(f"{shown}\n{_end(result, arguments)}", details, changes)
+
+
+def _end(result: CommandResult, arguments: RunArguments) -> str:
+    match result.reason:
+        case "exit":
+            return f"Exit code {result.exit_code}."
+        case "timeout":
+            return f"Ended after {arguments.timeout_seconds:g} seconds, unfinished."
+        case "output_limit":
+            return f"Ended because it printed more than {len(result.content)} bytes."
+        case "killed":
+            by = f" by signal {result.exit_code - 128}" if result.exit_code else ""
+            return f"The command was killed{by}."
 
 
 class NoArguments(Arguments):

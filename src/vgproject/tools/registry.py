@@ -9,10 +9,11 @@ from pydantic_ai.tools import ToolDefinition
 
 from vgproject.tools.base import Tool, ToolFailure
 from vgproject.tools.commands import GitDiff, RunCommand
-from vgproject.tools.files import EditFile, ReadFile, WriteFile
 from vgproject.tools.memory import RecallMemory, Remember
 from vgproject.tools.phases import SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
+from vgproject.tools.read_file import ReadFile
 from vgproject.tools.search import ListFiles, SearchFiles
+from vgproject.tools.write_file import EditFile, WriteFile
 
 TOOLS: dict[str, Tool] = {
     tool.name: tool

@@ -2,24 +2,40 @@
 
 import asyncio
 import codecs
+import errno
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vgproject.errors import WorkspaceError
+from vgproject.workspace import supervisor
+
 MARKER = "VGPROJECT_COMMAND"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TERM")
-MAX_OUTPUT_CHARACTERS = 5_000_000
+MAX_OUTPUT_BYTES = 5_000_000
+CHUNK_BYTES = 64 * 1024
+END_SECONDS = 12
+"""A little more than the supervisor takes at most to end everything."""
+
+Reason = Literal["exit", "timeout", "output_limit", "killed"]
 
 
 @dataclass(frozen=True)
 class CommandResult:
+    """``exit_code`` only where the command ended by itself; one that a signal killed has 128 and its number."""
+
     exit_code: int | None
-    reason: Literal["exit", "timeout", "output_limit"]
-    output: str
+    reason: Reason
+    content: bytes
+
+    @property
+    def output(self) -> str:
+        return self.content.decode(errors="replace")
 
 
 async def run_command(
@@ -31,37 +47,82 @@ async def run_command(
     timeout_seconds: float,
     on_output: Callable[[str], None],
 ) -> CommandResult:
-    """Run ``command`` in a shell without input. Nothing that it started is left when this returns or is cancelled."""
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh",
-        "-c",
-        command,
-        cwd=cwd,
-        env={**environment, MARKER: marker},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
+    """Run ``command`` in a shell without input. Nothing that it started is left when this returns or is cancelled.
+
+    Raises `WorkspaceError` (``command_too_long``, ``command_failed``) where it cannot be started.
+    """
+    words = ("/bin/sh", "-c", command)
+    process = await _start(words, cwd=cwd, environment={**environment, MARKER: marker})
+    assert process.stderr is not None
     output = Output(process, on_output)
-    reason: Literal["exit", "timeout", "output_limit"] = "exit"
     reading = asyncio.create_task(output.read())
+    ending = asyncio.create_task(process.stderr.read())  # Only the supervisor holds it: its end is the supervisor's.
+    reason: Reason = "exit"
     try:
         async with asyncio.timeout(timeout_seconds):
-            ended = asyncio.create_task(process.wait())
-            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and not reading.result():
                 reason = "output_limit"
-                _kill_tree(process.pid, marker)
-            await ended
+            elif await ending:
+                await reading
     except TimeoutError:
         reason = "timeout"
     finally:
-        _kill_tree(process.pid, marker)
-        await process.wait()
-        await asyncio.wait({reading}, timeout=1)
-        reading.cancel()
-    return CommandResult(process.returncode if reason == "exit" else None, reason, output.text())
+        await _end(process, marker, reading, ending)
+    if reason != "exit":
+        return CommandResult(None, reason, output.content())
+    return _result(ending.result(), output.content())
+
+
+def _result(status: bytes, content: bytes) -> CommandResult:
+    if not status.lstrip(b"-").isdigit():
+        return CommandResult(None, "killed", content)
+    code = int(status)
+    return CommandResult(code, "exit", content) if code >= 0 else CommandResult(128 - code, "killed", content)
+
+
+async def _start(words: tuple[str, ...], *, cwd: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", supervisor.__file__, *words),
+            cwd=cwd,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            raise WorkspaceError(
+                "The command is too long: write a script with write_file, and run that.", code="command_too_long"
+            ) from error
+        raise WorkspaceError(f"The command cannot be started: {error.strerror}.", code="command_failed") from error
+
+
+async def _end(
+    process: asyncio.subprocess.Process, marker: str, reading: asyncio.Task[bool], ending: asyncio.Task[bytes]
+) -> None:
+    """Have the supervisor end everything; do it ourselves where it is gone."""
+    assert process.stdin is not None
+    process.stdin.close()
+    reading.cancel()
+    await asyncio.wait({reading})
+    draining = asyncio.create_task(_drain(process))
+    await asyncio.wait({ending}, timeout=END_SECONDS)
+    if not ending.done() or not ending.result():
+        await asyncio.to_thread(_kill_marked, marker)
+        with suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
+    draining.cancel()
+    ending.cancel()
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    while await process.stdout.read(CHUNK_BYTES):
+        pass
 
 
 class Output:
@@ -69,23 +130,23 @@ class Output:
         assert process.stdout is not None
         self._stream = process.stdout
         self._on_output = on_output
-        self._texts: list[str] = []
+        self._chunks: list[bytes] = []
 
     async def read(self) -> bool:
         """Returns true at the end of the stream, false when there is too much of it."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        length = 0
-        while chunk := await self._stream.read(65536):
-            text = decoder.decode(chunk)
-            self._texts.append(text)
-            self._on_output(text)
-            length += len(text)
-            if length > MAX_OUTPUT_CHARACTERS:
+        room = MAX_OUTPUT_BYTES
+        while chunk := await self._stream.read(CHUNK_BYTES):
+            self._chunks.append(chunk[:room])
+            if text := decoder.decode(self._chunks[-1]):
+                self._on_output(text)
+            if len(chunk) > room:
                 return False
+            room -= len(chunk)
         return True
 
-    def text(self) -> str:
-        return "".join(self._texts)
+    def content(self) -> bytes:
+        return b"".join(self._chunks)
 
 
 def clean_environment(environ: dict[str, str], home: Path) -> dict[str, str]:
@@ -93,12 +154,14 @@ def clean_environment(environ: dict[str, str], home: Path) -> dict[str, str]:
     return {name: environ[name] for name in PASSED_ON if name in environ} | {"HOME": str(home)}
 
 
-def _kill_tree(pid: int, marker: str) -> None:
-    """End the command's process group, and what has left it but still has its marker in the environment."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+def _kill_marked(marker: str) -> None:
+    """For a command that killed its supervisor: end all that has its marker, until there is none."""
     wanted = f"{MARKER}={marker}".encode()
-    for directory in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if wanted in (directory / "environ").read_bytes().split(b"\0"):
-                os.kill(int(directory.name), signal.SIGKILL)
+    found = True
+    while found:
+        found = False
+        for directory in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if wanted in (directory / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(directory.name), signal.SIGKILL)
+                    found = True

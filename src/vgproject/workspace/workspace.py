@@ -14,6 +14,8 @@ from vgproject.errors import WorkspaceError
 from vgproject.schema.events import FileChange, WorkspaceCreated
 from vgproject.utils.ids import new_id
 from vgproject.workspace.apply import plan_apply
+from vgproject.workspace.file_changes import FileChanges
+from vgproject.workspace.file_tree import FileTree
 from vgproject.workspace.journal import Journal, hold_directory
 from vgproject.workspace.processes import CommandResult, clean_environment, run_command
 from vgproject.workspace.shadow import Checkpoint, Shadow
@@ -83,17 +85,9 @@ class Workspace:
         self.shadow = Shadow(
             directory / "shadow.git", self.top, lock, max_file_bytes=settings.checkpoint_max_file_bytes
         )
+        self.files = FileTree(self.root)
+        self.file_changes = FileChanges(directory / "last_change.json", self.files)
         self.journal = Journal(directory / "apply")
-
-    def path(self, relative: str) -> Path:
-        """The place of a file. Raises `WorkspaceError` (``outside_workspace``) for one that is not in the workspace."""
-        place = (self.root / relative).resolve()
-        inside = place == self.root or self.root in place.parents
-        if not inside or ".git" in place.relative_to(self.root).parts:
-            raise WorkspaceError(
-                f"{relative!r} is not in the workspace: give a path relative to it.", code="outside_workspace"
-            )
-        return place
 
     async def checkpoint(self, label: str, paths: Sequence[str] | None = None) -> Checkpoint:
         """Keep the files as they are. ``paths``, relative to ``root``, are all that can have changed."""
@@ -135,20 +129,6 @@ class Workspace:
             timeout_seconds=timeout_seconds,
             on_output=on_output,
         )
-
-    async def read_with(self, program: str, *words: str) -> tuple[int, str, str]:
-        """Exit code, output and complaints of a trusted program that only reads the workspace."""
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *words,
-            cwd=self.root,
-            env=clean_environment(self._environment, self._home),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, complaint = await process.communicate()
-        return process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace")
 
     async def apply(self) -> list[FileChange]:
         """Put what is new since the last apply into the user's checkout, all or nothing; what was put there.
