@@ -121,10 +121,18 @@ class Engine:
                 logger.exception("The steps of ended tasks were not deleted; it is tried again in a day")
             await asyncio.sleep(timedelta(days=1).total_seconds())
 
-    async def submit(self, task: TaskInput) -> None:
-        """Queue ``task`` behind the others of its session. Submitted twice it is queued once."""
+    def expect_open(self) -> None:
+        """Raises `UnavailableError` (``draining``) where no new task is taken."""
         if self._draining.is_set():
             raise UnavailableError("The server is stopping and takes no new tasks.", code="draining")
+
+    async def submit(self, task: TaskInput) -> None:
+        """Queue ``task`` behind the others of its session. Submitted twice it is queued once.
+
+        While the server drains it is left for the next start, which submits what the log has open.
+        """
+        if self._draining.is_set():
+            return
         with SetWorkflowID(task.key), SetEnqueueOptions(queue_partition_key=task.session_id):
             await DBOS.enqueue_workflow_async(
                 QUEUE, self._workflow, task.session_id, task.task_id, task.attempt, task.from_phase

@@ -18,7 +18,17 @@ from vgproject.broker.base import Broker, Delta, Listener
 from vgproject.errors import NotFoundError, VgprojectError
 from vgproject.event_rings import EventRings
 from vgproject.repositories.database_url import DatabaseUrl
-from vgproject.repositories.event_store import Appended, Batch, Blob, EventStore, NewRecord, Record
+from vgproject.repositories.event_store import (
+    ASKS,
+    SETTLES,
+    Answer,
+    Appended,
+    Batch,
+    Blob,
+    EventStore,
+    NewRecord,
+    Record,
+)
 from vgproject.repositories.postgres_event_store import PostgresEventStore
 from vgproject.repositories.sqlite_event_store import SqliteCheckpointer, SqliteEventStore
 from vgproject.schema.base import Actor, EventData
@@ -37,13 +47,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """``key`` is unique in its session: an event with a key that is there already is not stored again."""
+    """``key`` is unique in its session: an event with a key that is there already is not stored again.
+
+    ``answer`` is that of the command which makes the event, and is stored with it.
+    """
 
     data: EventData
     actor: Actor
     task_id: str | None = None
     phase: str | None = None
     key: str | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,8 @@ class EventLog:
             task_id=event.task_id,
             content=event.data.content if isinstance(event.data, TaskQueued) else "",
             blob=blob,
+            question=data.get({**ASKS, **SETTLES}.get(event.data.type, "")),
+            answer=event.answer,
         )
 
     async def _epoch(self, session_id: str) -> str:

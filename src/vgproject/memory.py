@@ -1,11 +1,12 @@
 """The project's memory, and `MemorySaver`: the one way from a session's transient notes into it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vgproject.errors import ConflictError, NotFoundError
 from vgproject.models.tables import MemoryRow
-from vgproject.repositories.unit_of_work import Database
+from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema.events import MemoryMerged, RecalledEntry
 from vgproject.schema.memory import MemoryEntry, MemoryKind, MemoryOrigin
 from vgproject.utils.clock import Clock, to_wire
@@ -45,39 +46,63 @@ class Memory:
         ranked = sorted(rows, key=lambda row: len(_words(row.content) & set(words)), reverse=True)
         return [_entry(row) for row in ranked[:limit]]
 
-    async def add(self, project: str, note: Note, origin: MemoryOrigin) -> tuple[MemoryEntry, bool]:
-        """The entry, and whether it is new: one that says the same already stays as it is."""
-        async with self._database.unit_of_work() as work:
-            if same := await work.memory.find_same(project, note.kind, note.content):
-                return _entry(same), False
-            now = self._now()
-            row = MemoryRow(
-                id=self._new_id("mem"),
-                project=project,
-                kind=note.kind,
-                content=note.content,
-                version=1,
-                origin=origin.model_dump(),
-                forgotten=False,
-                created_at=now,
-                updated_at=now,
-            )
-            work.memory.add(row)
-            await work.commit()
-        return _entry(row), True
+    async def add(self, project: str, note: Note, origin: MemoryOrigin, *, scope: str = "") -> tuple[MemoryEntry, bool]:
+        """The entry, and whether it is new: one that says the same already stays as it is.
 
-    async def update(self, memory_id: str, content: str, *, version: int) -> MemoryEntry:
+        ``scope``, here and below, is that of the command that asks: its answer, the entry, is kept with the change.
+        """
+        async with self._database.unit_of_work() as work:
+            row, is_new = await self._add(work, project, note, origin)
+            await _keep_answer(work, scope, row)
+            await work.commit()
+        return _entry(row), is_new
+
+    async def merge(self, project: str, notes: Iterable[Note], origin: MemoryOrigin, *, scope: str) -> MemoryMerged:
+        """Add all notes or none, once for each ``scope``; after that the same answer comes back."""
+        async with self._database.unit_of_work() as work:
+            if merged := await work.commands.get(scope):
+                return MemoryMerged.model_validate(merged)
+            rows = [await self._add(work, project, note, origin) for note in dict.fromkeys(notes)]
+            answer = MemoryMerged(
+                added=[row.id for row, is_new in rows if is_new], merged=[row.id for row, is_new in rows if not is_new]
+            )
+            await work.commands.put(scope, answer.model_dump(), session_id=origin.session_id)
+            await work.commit()
+        return answer
+
+    async def _add(self, work: UnitOfWork, project: str, note: Note, origin: MemoryOrigin) -> tuple[MemoryRow, bool]:
+        await work.memory.lock(project)
+        if same := await work.memory.find_same(project, note.kind, note.content):
+            return same, False
+        now = self._now()
+        row = MemoryRow(
+            id=self._new_id("mem"),
+            project=project,
+            kind=note.kind,
+            content=note.content,
+            version=1,
+            origin=origin.model_dump(),
+            forgotten=False,
+            created_at=now,
+            updated_at=now,
+        )
+        work.memory.add(row)
+        return row, True
+
+    async def update(self, memory_id: str, content: str, *, version: int, scope: str = "") -> MemoryEntry:
         """Raises `ConflictError` with the current entry where ``version`` is not the current one."""
         async with self._database.unit_of_work() as work:
             row = _expect(await work.memory.get(memory_id), memory_id, version)
             row.content, row.version, row.updated_at = content, row.version + 1, self._now()
+            await _keep_answer(work, scope, row)
             await work.commit()
         return _entry(row)
 
-    async def forget(self, memory_id: str, *, version: int | None = None) -> MemoryEntry:
+    async def forget(self, memory_id: str, *, version: int | None = None, scope: str = "") -> MemoryEntry:
         async with self._database.unit_of_work() as work:
             row = _expect(await work.memory.get(memory_id), memory_id, version)
             row.forgotten, row.version, row.updated_at = True, row.version + 1, self._now()
+            await _keep_answer(work, scope, row)
             await work.commit()
         return _entry(row)
 
@@ -107,16 +132,18 @@ class MemorySaver:
             for entry in entries
         ]
 
-    async def merge(self, phase: str) -> MemoryMerged:
-        """Put the notes into the project's memory; said again after a crash, they add nothing twice."""
+    async def merge(self, phase: str, *, scope: str) -> MemoryMerged:
+        """Put the notes into the project's memory, once for each ``scope``: after a crash the same answer comes back."""
         origin = MemoryOrigin(session_id=self._session_id, task_id=self._task_id, phase=phase, actor=phase)
-        added: list[str] = []
-        merged: list[str] = []
-        for note in self._notes:
-            entry, is_new = await self._memory.add(self._project, note, origin)
-            (added if is_new else merged).append(entry.memory_id)
+        merged = await self._memory.merge(self._project, self._notes, origin, scope=scope)
         self._notes.clear()
-        return MemoryMerged(added=added, merged=merged)
+        return merged
+
+
+async def _keep_answer(work: UnitOfWork, scope: str, row: MemoryRow) -> None:
+    if scope:
+        origin = MemoryOrigin.model_validate(row.origin)
+        await work.commands.put(scope, _entry(row).model_dump(), session_id=origin.session_id)
 
 
 def _words(text: str) -> set[str]:

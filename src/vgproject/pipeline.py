@@ -240,7 +240,7 @@ class Pipeline:
 
     async def _merge_memory(self, run: TaskRun, phase: Phase, memory: MemorySaver) -> None:
         async def merge() -> Json:
-            return (await memory.merge(phase)).model_dump()
+            return (await memory.merge(phase, scope=f"merge/{run.task.key}/{phase}")).model_dump()
 
         merged = MemoryMerged.model_validate(await run.steps.run(f"merge/{phase}", merge))
         if merged.added or merged.merged:

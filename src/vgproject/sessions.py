@@ -1,6 +1,8 @@
 """Every command of a session: admitted once, written to the log, and the task queued."""
 
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from vgproject.llm.llm import Llm
 from vgproject.memory import Memory, Note
 from vgproject.models.tables import SessionRow, TaskRow
 from vgproject.pipeline import PipelineSettings
+from vgproject.repositories.event_store import Answer
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema import commands as c
 from vgproject.schema.base import Actor, EventData
@@ -118,23 +121,31 @@ class SessionService:
         self._new_id = new_id
 
     async def execute(self, command: c.AnyCommand, caller: Caller, *, scope: str = "") -> Ack:
-        """Do what ``command`` asks, once for each ``scope``; the ack's data. Raises `VgprojectError`."""
-        if scope:
-            async with self._database.unit_of_work() as work:
-                if answer := await work.commands.get(scope):
-                    return {**answer, "duplicate": True}
-        answer = await self._execute(command, Admission(caller, scope, self._new_id))
-        if scope:
-            async with self._database.unit_of_work() as work:
-                session_id = command.session_id or answer.get("session_id")
-                await work.commands.put(scope, answer, session_id=session_id)
-                await work.commit()
-        return answer
+        """Do what ``command`` asks, once for each ``scope``; the ack's data. Raises `VgprojectError`.
+
+        The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither.
+        """
+        if answer := await self._first_answer(scope):
+            return answer
+        try:
+            return await self._execute(command, Admission(caller, scope, self._new_id))
+        except ConflictError:
+            # It may be its own twin that came at the same time and was first.
+            if answer := await self._first_answer(scope):
+                return answer
+            raise
+
+    async def _first_answer(self, scope: str) -> Ack | None:
+        if not scope:
+            return None
+        async with self._database.unit_of_work() as work:
+            answer = await work.commands.get(scope)
+        return {**answer, "duplicate": True} if answer else None
 
     async def _execute(self, command: c.AnyCommand, admission: Admission) -> Ack:  # noqa: C901  (one line a command)
         match command:
             case c.CreateSession():
-                return {"session_id": await self._create_session(command, admission)}
+                return {"session_id": await self._create_session(command, admission, is_whole=True)}
             case c.TaskCommand():
                 return await self._task(command, admission)
             case c.Message():
@@ -158,26 +169,33 @@ class SessionService:
             case c.Remember():
                 return await self._remember(command, admission)
             case c.UpdateMemory():
-                entry = await self._memory.update(command.memory_id, command.content, version=command.version)
-                return entry.model_dump()
+                return await self._update_memory(command, admission)
             case c.Forget():
-                return (await self._memory.forget(command.memory_id, version=command.version)).model_dump()
+                return await self._forget(command, admission)
             case _:
                 raise CommandError(f"{command.type!r} is a command of the connection, not of a session.")
 
     # Sessions
 
-    async def _create_session(self, command: c.CreateSession, admission: Admission) -> str:
+    async def _create_session(self, command: c.CreateSession, admission: Admission, *, is_whole: bool) -> str:
+        """``is_whole`` where this is all that was asked for: then it is the answer."""
         project = self._project_of(command)
         self._check(command.settings, project=project)
         project = project.resolve()
         session_id = admission.make_id("ses")
         title = command.title or project.name or str(project)
-        await self._store_session(session_id, project, title, command.settings, admission)
+        await self._store_session(session_id, project, title, command.settings, admission, is_whole=is_whole)
         return session_id
 
     async def _store_session(
-        self, session_id: str, project: Path, title: str, settings: SessionSettings, admission: Admission
+        self,
+        session_id: str,
+        project: Path,
+        title: str,
+        settings: SessionSettings,
+        admission: Admission,
+        *,
+        is_whole: bool,
     ) -> None:
         async with self._database.unit_of_work() as work:
             if await work.sessions.find(session_id) is None:
@@ -195,7 +213,8 @@ class SessionService:
                 work.sessions.add(row)
                 await work.commit()
         created = SessionCreated(project=str(project), title=title, settings=settings, owner=admission.caller.user_id)
-        await self._say(session_id, created, admission, key="session_created")
+        answer = {"session_id": session_id} if is_whole else None
+        await self._say(session_id, created, admission, answer, key="session_created")
 
     def _project_of(self, command: c.CreateSession) -> Path:
         return Path(command.project).expanduser() if command.project else self._project
@@ -311,8 +330,9 @@ class SessionService:
         rewound = WorkspaceRewound(
             to_seq=command.to_seq, checkpoint_seq=seq, checkpoint_id=checkpoint_id, safety_checkpoint_id=before.id
         )
-        stored = await self._say(view.session_id, rewound, admission)
-        return {"seq": stored.seq, **rewound.model_dump()}
+        answer = rewound.model_dump()
+        await self._say(view.session_id, rewound, admission, answer)
+        return answer
 
     async def _checkpoint_at(self, view: SessionView, to_seq: int) -> tuple[int, str]:
         """The nearest checkpoint at or before ``to_seq``, and where it stands. Raises `ConflictError`."""
@@ -338,7 +358,7 @@ class SessionService:
             if error.code != "no_checkpoint" or to_seq is not None:
                 raise
             checkpoint_id = None
-        await self._store_session(new_id, Path(view.project), view.title, view.settings, admission)
+        await self._store_session(new_id, Path(view.project), view.title, view.settings, admission, is_whole=False)
         forked = SessionForked(from_session=session_id, from_seq=seq, checkpoint_id=checkpoint_id)
         await self._say(new_id, forked, admission)
         return await self.get_session(new_id, caller)
@@ -350,8 +370,9 @@ class SessionService:
         async with self._database.unit_of_work() as work:
             (await work.sessions.get(view.session_id)).settings = settings.model_dump()
             await work.commit()
-        await self._say(view.session_id, SettingsUpdated(settings=settings), admission)
-        return {"settings": settings.model_dump()}
+        answer = {"settings": settings.model_dump()}
+        await self._say(view.session_id, SettingsUpdated(settings=settings), admission, answer)
+        return answer
 
     # Tasks
 
@@ -365,7 +386,7 @@ class SessionService:
             session_id = (await self._session(command, admission)).session_id
         else:
             title = first_line(command.content)
-            session_id = await self._create_session(c.CreateSession(title=title), admission)
+            session_id = await self._create_session(c.CreateSession(title=title), admission, is_whole=False)
         if not (settings.model or settings.models) and self._settings.model is None and not self._settings.models:
             view = await self.get_session(session_id, admission.caller)
             if not (view.settings.model or view.settings.models):
@@ -380,10 +401,12 @@ class SessionService:
         return await self._queue(session_id, request, admission)
 
     async def _queue(self, session_id: str, request: TaskQueued, admission: Admission) -> Ack:
+        self._engine.expect_open()
         task_id = admission.make_id("tsk")
-        await self._say(session_id, request, admission, key=f"{task_id}/queued", task_id=task_id)
+        answer = {"session_id": session_id, "task_id": task_id}
+        await self._say(session_id, request, admission, answer, task_id=task_id)
         await self._engine.submit(TaskInput(session_id, task_id))
-        return {"session_id": session_id, "task_id": task_id}
+        return answer
 
     async def _message(self, command: c.Message, admission: Admission) -> Ack:
         view = await self._session(command, admission)
@@ -391,27 +414,36 @@ class SessionService:
         if running is None or command.delivery == "queue":
             return await self._queue(view.session_id, TaskQueued(content=command.content), admission)
         message = UserMessage(message_id=admission.make_id("msg"), text=command.content)
-        await self._say(view.session_id, message, admission, task_id=running.task_id)
-        return {"message_id": message.message_id, "task_id": running.task_id}
+        answer = {"message_id": message.message_id, "task_id": running.task_id}
+        await self._say(view.session_id, message, admission, answer, task_id=running.task_id)
+        return answer
 
     async def _cancel(self, command: c.Cancel, admission: Admission) -> Ack:
         task, attempt = await self._open_task(command, admission)
         wish = TaskCancelRequested(reason=command.reason)
-        await self._say(task.session_id, wish, admission, task_id=task.task_id)
-        if task.status == "queued":
+        answer = {"task_id": task.task_id}
+        end = NewEvent(
+            TaskCancelled(reason=command.reason),
+            admission.caller.actor,
+            task_id=task.task_id,
+            key=f"{attempt.key}/end",
+        )
+        is_queued = task.status == "queued"
+        await self._say(task.session_id, wish, admission, answer, task_id=task.task_id, then=[end] if is_queued else [])
+        if is_queued:
             await self._engine.cancel_queued(attempt)
-            end = TaskCancelled(reason=command.reason)
-            await self._say(task.session_id, end, admission, key=f"{attempt.key}/end", task_id=task.task_id)
-        return {"task_id": task.task_id}
+        return answer
 
     async def _ask_task(self, command: c.Pause | c.Resume, admission: Admission, wish: EventData, what: str) -> Ack:
         task, _ = await self._open_task(command, admission)
         if task.status == "queued":
             raise ConflictError(f"The task has not begun: there is nothing to {what}.", code="task_queued")
-        await self._say(task.session_id, wish, admission, task_id=task.task_id)
-        return {"task_id": task.task_id}
+        answer = {"task_id": task.task_id}
+        await self._say(task.session_id, wish, admission, answer, task_id=task.task_id)
+        return answer
 
     async def _retry(self, command: c.Retry, admission: Admission) -> Ack:
+        self._engine.expect_open()
         view = await self._session(command, admission)
         tasks = {task.task_id: task for task in view.tasks}
         task = tasks.get(command.task_id) if command.task_id else next(reversed(tasks.values()), None)
@@ -426,9 +458,12 @@ class SessionService:
         phase = command.phase or await self._failed_phase(view.session_id, row)
         retried = TaskRetried(phase=phase, attempt=row.attempt + 1)
         key = f"{task.task_id}/{retried.attempt}/retried"
-        await self._say(view.session_id, retried, admission, key=key, task_id=task.task_id)
+        answer = {"task_id": task.task_id, "phase": phase}
+        stored = await self._say(view.session_id, retried, admission, answer, key=key, task_id=task.task_id)
+        if not stored.inserted:
+            raise ConflictError("Somebody else has just retried the task.", code="not_failed")
         await self._engine.submit(TaskInput(view.session_id, task.task_id, retried.attempt, phase))
-        return {"task_id": task.task_id, "phase": phase}
+        return answer
 
     async def _failed_phase(self, session_id: str, task: TaskRow) -> str:
         """The last phase that began; the first of the pipeline where none did."""
@@ -494,7 +529,8 @@ class SessionService:
     ) -> Ack:
         """The first answer wins."""
         key = f"{asked_id}/resolved"
-        stored = await self._say(view.session_id, resolved, admission, key=key, task_id=task_id)
+        answer = {"decision": resolved.decision}
+        stored = await self._say(view.session_id, resolved, admission, answer, key=key, task_id=task_id)
         if not stored.inserted:
             first = stored.frame().data
             raise ConflictError(
@@ -503,7 +539,7 @@ class SessionService:
                 decision=first["decision"],
                 resolved_by=first["resolved_by"],
             )
-        return {"decision": resolved.decision}
+        return answer
 
     # Memory
 
@@ -512,7 +548,18 @@ class SessionService:
         if command.session_id:
             project = (await self._session(command, admission)).project
         origin = MemoryOrigin(session_id=command.session_id, actor=admission.caller.user_id)
-        entry, _ = await self._memory.add(project, Note(command.kind, command.content), origin)
+        note = Note(command.kind, command.content)
+        entry, _ = await self._memory.add(project, note, origin, scope=admission.scope)
+        return entry.model_dump()
+
+    async def _update_memory(self, command: c.UpdateMemory, admission: Admission) -> Ack:
+        entry = await self._memory.update(
+            command.memory_id, command.content, version=command.version, scope=admission.scope
+        )
+        return entry.model_dump()
+
+    async def _forget(self, command: c.Forget, admission: Admission) -> Ack:
+        entry = await self._memory.forget(command.memory_id, version=command.version, scope=admission.scope)
         return entry.model_dump()
 
     # Shared by the above
@@ -541,13 +588,27 @@ class SessionService:
         session_id: str,
         data: EventData,
         admission: Admission,
+        answer: Ack | None = None,
         *,
         key: str | None = None,
         task_id: str | None = None,
+        then: Sequence[NewEvent] = (),
     ) -> StoredEvent:
-        key = key or (f"command/{admission.scope}" if admission.scope else None)
-        event = NewEvent(data, admission.caller.actor, task_id=task_id, key=key)
-        [stored] = await self._event_log.append(session_id, [event])
+        """Store an event of the command, with the command's answer where it is this event that answers it, and what follows.
+
+        Raises `ConflictError` where the same command has said it already.
+        """
+        scope = admission.scope
+        event = NewEvent(
+            data,
+            admission.caller.actor,
+            task_id=task_id,
+            key=key or (f"command/{scope}" if scope else None),
+            answer=Answer(scope, json.dumps(answer)) if scope and answer else None,
+        )
+        stored, *_ = await self._event_log.append(session_id, [event, *then])
+        if key is None and not stored.inserted:
+            raise ConflictError("This command was taken already.", code="duplicate_command")
         return stored
 
 
@@ -564,7 +625,7 @@ def _view(row: SessionRow, tasks: list[TaskRow]) -> SessionView:
             "session_id": row.id,
             "project": row.project,
             "title": row.title,
-            "status": "needs_you" if row.waiting > 0 else running,
+            "status": "needs_you" if row.waiting != "[]" else running,
             "owner": row.owner,
             "settings": row.settings,
             "head_seq": row.head_seq,

@@ -49,7 +49,7 @@ async def test_a_step_that_ends_during_the_drain_is_recorded_and_not_made_again(
         draining = asyncio.create_task(engine.drain(10))
         await asyncio.sleep(0)
         with pytest.raises(UnavailableError, match="takes no new tasks"):
-            await engine.submit(TaskInput("ses", "other"))
+            engine.expect_open()
         go_on.set()
         await draining
         assert not ended.is_set()

@@ -11,6 +11,7 @@ class Bounds:
         self._context = context
         self._max_turns = context.current_settings().max_turns or context.phase_settings.max_turns
         self._turns_granted = self._max_turns
+        self._holds = 0
 
     async def hold(self, turn: int) -> None:
         """Returns when turn number ``turn`` (from 0) of the phase may begin."""
@@ -29,12 +30,12 @@ class Bounds:
         return BudgetExceeded(limit="cost_usd", allowed=allowed, used=used)
 
     async def _hold_at(self, exceeded: BudgetExceeded, turn: int) -> None:
-        key = f"{self._context.run}/budget/{turn}/{exceeded.limit}/{exceeded.allowed}"
-        stored = await self._context.reporter.send_update(exceeded, key)
+        self._holds += 1
+        key = f"{self._context.run}/budget/{turn}/{exceeded.limit}/{self._holds}"
         paused = TaskPaused(
             reason=f"The budget is used up: {exceeded.used:g} of {exceeded.allowed:g} {exceeded.limit}."
         )
-        await self._context.reporter.send_update(paused, f"{key}/paused")
+        [stored, _] = await self._context.reporter.send_updates([(exceeded, key), (paused, f"{key}/paused")])
         with self._context.clock.stopped():
             await self._context.control.wait_for_resume(after=stored.seq)
 

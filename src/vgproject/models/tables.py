@@ -66,7 +66,8 @@ class SessionRow(Row):
     settings: Mapped[dict[str, Any]]
     epoch: Mapped[str]
     head_seq: Mapped[int] = mapped_column(BigInteger, default=0)
-    waiting: Mapped[int] = mapped_column(default=0)
+    waiting: Mapped[str] = mapped_column(default="[]")
+    """The questions that wait for a person, as `event_store` writes them."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -138,7 +139,7 @@ class TurnRow(Row):
 
 
 class CommandRow(Row):
-    """The answer to a command that was sent with an id."""
+    """The answer to a command that was sent with an id, or to another thing that is done once for its ``scope``."""
 
     __tablename__ = "commands"
 

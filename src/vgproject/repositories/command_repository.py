@@ -1,4 +1,4 @@
-"""Answers to commands that were sent with an id."""
+"""Answers to what must be done once: commands that were sent with an id, and merges into memory."""
 
 from typing import Any
 

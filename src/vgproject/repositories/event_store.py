@@ -4,6 +4,7 @@ Append and read are written on the plain drivers: one commit an event through SQ
 not. The same transaction keeps what sessions and tasks show of their events: head, open questions, status.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +15,13 @@ from vgproject.errors import NotFoundError, VgprojectError
 SEQ_BITS = 40
 """An event's id is ``session number << 40 | seq``: eight million sessions with a million million events each."""
 
-WAITING = {
-    "approval_requested": 1,
-    "approval_resolved": -1,
-    "recovery_decision_requested": 1,
-    "recovery_decision_resolved": -1,
-    "budget_exceeded": 0,
-}
+ASKS = {"approval_requested": "approval_id", "recovery_decision_requested": "recovery_id"}
+"""Events that ask a person something, and the field that names the question."""
+SETTLES = {"approval_resolved": "approval_id", "recovery_decision_resolved": "recovery_id"}
+BUDGET = "budget"
+"""The question that a used-up budget asks: it is settled when the task is resumed."""
 TASK_STATUS = {
     "task_started": "running",
-    "task_recovered": "running",
     "task_paused": "paused",
     "task_resumed": "running",
     "task_retried": "queued",
@@ -54,6 +52,14 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command is answered, as JSON. ``scope`` tells the command from all others."""
+
+    scope: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewRecord:
     type: str
     key: str | None
@@ -63,6 +69,10 @@ class NewRecord:
     content: str
     blob: Blob | None = None
     """The data that is too large for the event."""
+    question: str | None = None
+    """The id of what the event asks or settles."""
+    answer: Answer | None = None
+    """That of the command which makes the event, kept with it: after a crash both are there, or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,8 @@ class StoredSession:
     number: int
     head_seq: int
     epoch: str
+    waiting: str
+    """The questions that wait for a person, as JSON: a list of ``task id/question id``."""
 
 
 class EventStore(Protocol):
@@ -176,12 +188,9 @@ def stored_text(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SessionChange:
-    """``waiting`` becomes ``waiting * keep + add``."""
-
     head_seq: int
     updated_at: str
-    keep: int
-    add: int
+    waiting: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +211,30 @@ class TaskChange:
     queued_seq: int | None
 
 
-def session_change(records: Sequence[tuple[int, NewRecord]]) -> SessionChange:
-    """What these events, with their seqs, say of their session: how many questions wait; none after a task's end."""
-    keep, add = 1, 0
+def session_change(session: StoredSession, records: Sequence[tuple[int, NewRecord]]) -> SessionChange:
+    """What these events, with their seqs, say of their session."""
+    waiting: list[str] = json.loads(session.waiting)
     for _, record in records:
-        if record.type in ENDS:
-            keep, add = 0, 0
-        else:
-            add += WAITING.get(record.type, 0)
+        waiting = waiting_after(waiting, record)
     seq, last = records[-1]
-    return SessionChange(seq, last.time, keep, add)
+    return SessionChange(seq, last.time, json.dumps(waiting))
+
+
+def waiting_after(waiting: list[str], record: NewRecord) -> list[str]:
+    """The questions that wait for a person after this event; those of a task end with it."""
+    question = f"{record.task_id}/{record.question or BUDGET}"
+    if record.type in ASKS or record.type == "budget_exceeded":
+        return [*waiting, question]
+    if record.type in SETTLES or record.type == "task_resumed":
+        return [other for other in waiting if other != question]
+    if record.type in ENDS:
+        return [other for other in waiting if not other.startswith(f"{record.task_id}/")]
+    return waiting
+
+
+def answers(records: Iterable[tuple[int, NewRecord]]) -> list[Answer]:
+    """Of the commands that made these events."""
+    return [record.answer for _, record in records if record.answer]
 
 
 def task_changes(records: Iterable[tuple[int, NewRecord]]) -> list[QueuedTask | TaskChange]:

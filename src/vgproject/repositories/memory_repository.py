@@ -12,6 +12,12 @@ class MemoryRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
+    async def lock(self, project: str) -> None:
+        """Until the end of the transaction no other adds to the project's memory. In SQLite none writes anyway."""
+        if self._session.get_bind().dialect.name == "postgresql":
+            number = sa.func.hashtextextended(f"memory of {project}", 0)
+            await self._session.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
     def add(self, row: MemoryRow) -> None:
         self._session.add(row)
 

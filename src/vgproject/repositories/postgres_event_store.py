@@ -17,6 +17,7 @@ from vgproject.repositories.event_store import (
     QueuedTask,
     Record,
     StoredSession,
+    answers,
     event_id,
     keys_of,
     no_such_session,
@@ -30,7 +31,9 @@ from vgproject.repositories.failures import unavailable
 Connection = psycopg.Connection[tuple[Any, ...]]
 Result = TypeVar("Result")
 
-LOCK_SESSIONS = "SELECT id, number, head_seq, epoch FROM sessions WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
+LOCK_SESSIONS = (
+    "SELECT id, number, head_seq, epoch, waiting FROM sessions WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
+)
 """Who holds a session's row gives its next seqs, and lets go of it by committing them: the order of the locks is the
 order of the commits, so that no reader ever sees a hole. All take them in the same order, so that none wait in a ring."""
 FIND_EVENTS = (
@@ -42,7 +45,7 @@ INSERT_EVENTS = (
     "INSERT INTO events (id, session_number, key, type, payload)"
     " SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[])"
 )
-UPDATE_SESSION = "UPDATE sessions SET head_seq = %s, updated_at = %s, waiting = waiting * %s + %s WHERE id = %s"
+UPDATE_SESSION = "UPDATE sessions SET head_seq = %s, updated_at = %s, waiting = %s WHERE id = %s"
 INSERT_TASK = (
     "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
     " VALUES (%s, %s, 'queued', %s, 1, %s, %s)"
@@ -55,6 +58,7 @@ INSERT_BLOB = (
     "INSERT INTO blobs (id, session_id, sha256, content) SELECT %s, id, %s, %s FROM sessions WHERE id = %s"
     " ON CONFLICT (id) DO NOTHING"
 )
+INSERT_ANSWER = "INSERT INTO commands (scope, session_id, answer) VALUES (%s, %s, %s::json) ON CONFLICT DO NOTHING"
 
 
 class PostgresEventStore:
@@ -73,7 +77,7 @@ class PostgresEventStore:
         return self._run(lambda connection: _Group(connection, batches).append())
 
     def session(self, session_id: str) -> StoredSession:
-        query = "SELECT number, head_seq, epoch FROM sessions WHERE id = %s"
+        query = "SELECT number, head_seq, epoch, waiting FROM sessions WHERE id = %s"
         for row in self._rows(query, (stored_text(session_id),)):
             return StoredSession(*row)
         raise no_such_session(session_id)
@@ -139,12 +143,13 @@ class _Group:
     def append(self) -> list[Appended | VgprojectError]:
         with self._connection.transaction():
             # Asked after the locks are held, so that no key can come in between.
-            numbering = Numbering(self._lock_sessions(), self._known())
+            sessions = self._lock_sessions()
+            numbering = Numbering(sessions, self._known())
             results = [numbering.number(batch) for batch in self._batches]
             if rows := numbering.rows():
                 with self._connection.pipeline():
                     self._connection.execute(INSERT_EVENTS, [list(column) for column in zip(*rows, strict=True)])
-                    self._project(numbering.fresh)
+                    self._project(sessions, numbering.fresh)
         return results
 
     def _lock_sessions(self) -> dict[str, StoredSession]:
@@ -160,15 +165,19 @@ class _Group:
                 known[session_id, row[1]] = to_record((row[0], row[1], row[2], row[3]))
         return known
 
-    def _project(self, fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]) -> None:
+    def _project(
+        self, sessions: Mapping[str, StoredSession], fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]
+    ) -> None:
         """In a pipeline: nothing is waited for until its end."""
         execute = self._connection.execute
         for session_id, records in fresh.items():
-            change = session_change(records)
-            execute(UPDATE_SESSION, (change.head_seq, change.updated_at, change.keep, change.add, session_id))
+            change = session_change(sessions[session_id], records)
+            execute(UPDATE_SESSION, (change.head_seq, change.updated_at, change.waiting, session_id))
             for _, record in records:
                 if record.blob:
                     execute(INSERT_BLOB, _blob_values(session_id, record.blob))
+            for answer in answers(records):
+                execute(INSERT_ANSWER, (stored_text(answer.scope), session_id, answer.content))
             for task in task_changes(records):
                 if isinstance(task, QueuedTask):
                     execute(INSERT_TASK, (task.task_id, session_id, task.content, task.seq, task.time))

@@ -19,6 +19,7 @@ from vgproject.repositories.event_store import (
     Record,
     StoredSession,
     TaskChange,
+    answers,
     event_id,
     keys_of,
     no_such_session,
@@ -32,8 +33,9 @@ Value = TypeVar("Value")
 
 CHECKPOINT_SECONDS = 0.25
 INSERT_EVENTS = "INSERT INTO events (id, session_number, key, type, payload) VALUES (?, ?, ?, ?, ?)"
-UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = waiting * ? + ? WHERE id = ?"
+UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ? WHERE id = ?"
 INSERT_BLOBS = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
+INSERT_ANSWERS = "INSERT OR IGNORE INTO commands (scope, session_id, answer) VALUES (?, ?, ?)"
 INSERT_TASK = (
     "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
     " VALUES (?, ?, 'queued', ?, 1, ?, ?)"
@@ -64,16 +66,19 @@ class SqliteEventStore:
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
         with self._transaction():
-            numbering = Numbering(self._sessions_of(batches), self._known_of(batches))
+            sessions = self._sessions_of(batches)
+            numbering = Numbering(sessions, self._known_of(batches))
             results = [numbering.number(batch) for batch in batches]
             self._connection.executemany(INSERT_EVENTS, numbering.rows())
-            self._project(numbering.fresh)
+            self._project(sessions, numbering.fresh)
         return results
 
     def _sessions_of(self, batches: Sequence[Batch]) -> dict[str, StoredSession]:
         sessions: dict[str, StoredSession] = {}
         for ids in _chunks(list({batch.session_id for batch in batches})):
-            query = f"SELECT id, number, head_seq, epoch FROM sessions WHERE id IN ({', '.join('?' * len(ids))})"
+            query = (
+                f"SELECT id, number, head_seq, epoch, waiting FROM sessions WHERE id IN ({', '.join('?' * len(ids))})"
+            )
             sessions |= {row[0]: StoredSession(*row[1:]) for row in self._rows(query, ids)}
         return sessions
 
@@ -89,15 +94,19 @@ class SqliteEventStore:
                 known[session_id, row[1]] = to_record((row[0], row[1], row[2], row[3]))
         return known
 
-    def _project(self, fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]) -> None:
-        changes = [(session_id, session_change(records)) for session_id, records in fresh.items()]
+    def _project(
+        self, sessions: Mapping[str, StoredSession], fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]
+    ) -> None:
+        changes = [(id_, session_change(sessions[id_], records)) for id_, records in fresh.items()]
         self._connection.executemany(
             UPDATE_SESSIONS,
-            [(to.head_seq, _moment(to.updated_at), to.keep, to.add, session_id) for session_id, to in changes],
+            [(to.head_seq, _moment(to.updated_at), to.waiting, session_id) for session_id, to in changes],
         )
         for session_id, records in fresh.items():
             blobs = [record.blob for _, record in records if record.blob]
             self._connection.executemany(INSERT_BLOBS, [_blob_values(session_id, blob) for blob in blobs])
+            kept = [(answer.scope, session_id, answer.content) for answer in answers(records)]
+            self._connection.executemany(INSERT_ANSWERS, kept)
             for change in task_changes(records):
                 self._change_task(session_id, change)
 
@@ -136,7 +145,7 @@ class SqliteEventStore:
             raise unavailable(error) from error
 
     def _session(self, session_id: str) -> StoredSession | None:
-        rows = self._rows("SELECT number, head_seq, epoch FROM sessions WHERE id = ?", (session_id,))
+        rows = self._rows("SELECT number, head_seq, epoch, waiting FROM sessions WHERE id = ?", (session_id,))
         return StoredSession(*rows[0]) if rows else None
 
     def session(self, session_id: str) -> StoredSession:

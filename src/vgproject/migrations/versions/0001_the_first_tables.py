@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("settings", sa.JSON(), nullable=False),
         sa.Column("epoch", sa.Text(), nullable=False),
         sa.Column("head_seq", sa.BigInteger(), nullable=False),
-        sa.Column("waiting", sa.Integer(), nullable=False),
+        sa.Column("waiting", sa.Text(), nullable=False),
         sa.Column("created_at", vgproject.models.tables.UtcDateTime(timezone=True), nullable=False),
         sa.Column("updated_at", vgproject.models.tables.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_sessions")),

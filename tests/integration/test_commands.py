@@ -1,0 +1,359 @@
+"""Commands that are sent again after a crash at any point of their first time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sample import script, write_script
+from vgproject.agents.base import Steps, TaskInput
+from vgproject.broker.in_process import InProcessBroker
+from vgproject.config import load_config
+from vgproject.engine import Engine, EngineSettings
+from vgproject.errors import ConflictError
+from vgproject.event_log import EventLog, EventLogSettings, NewEvent, StoredEvent
+from vgproject.llm.llm import Llm
+from vgproject.memory import Memory, Note
+from vgproject.repositories.sqlite_event_store import SqliteEventStore
+from vgproject.repositories.unit_of_work import Database, UnitOfWork
+from vgproject.schema import commands as c
+from vgproject.schema.base import Actor, EventData
+from vgproject.schema.events import (
+    ApprovalRequested,
+    ErrorInfo,
+    RecoveryDecisionRequested,
+    TaskCancelled,
+    TaskFailed,
+    TaskStarted,
+)
+from vgproject.schema.memory import MemoryOrigin
+from vgproject.schema.settings import SessionSettings
+from vgproject.sessions import Ack, Caller, SessionService
+from vgproject.utils.clock import utc_now
+from vgproject.utils.ids import new_id
+from vgproject.workspace.workspace import Workspaces
+
+SERVER = Actor(kind="server", id="server")
+
+
+class Crash(BaseException):
+    """The process ends here: nothing after it happens."""
+
+
+@dataclass
+class CrashPlan:
+    """Crash after the effect with this number, counted from when it was set."""
+
+    left: int | None = None
+
+    def pass_effect(self) -> None:
+        if self.left == 0:
+            self.left = None
+            raise Crash
+        if self.left is not None:
+            self.left -= 1
+
+
+class CrashingUnit(UnitOfWork):
+    plan: CrashPlan
+
+    async def commit(self) -> None:
+        await super().commit()
+        self.plan.pass_effect()
+
+
+class CrashingDatabase(Database):
+    plan: CrashPlan
+
+    def unit_of_work(self) -> UnitOfWork:
+        unit = CrashingUnit(self._sessions())
+        unit.plan = self.plan
+        return unit
+
+
+class CrashingLog(EventLog):
+    plan: CrashPlan
+
+    async def append(self, session_id: str, events: "list[NewEvent]") -> list[StoredEvent]:  # type: ignore[override]
+        stored = await super().append(session_id, events)
+        self.plan.pass_effect()
+        return stored
+
+
+class CrashingEngine(Engine):
+    plan: CrashPlan
+
+    async def submit(self, task: TaskInput) -> None:
+        await super().submit(task)
+        self.plan.pass_effect()
+
+    async def cancel_queued(self, task: TaskInput) -> None:
+        await super().cancel_queued(task)
+        self.plan.pass_effect()
+
+
+@dataclass
+class World:
+    """A session service whose parts crash as planned; its tasks run for ever."""
+
+    plan: CrashPlan
+    event_log: EventLog
+    memory: Memory
+    sessions: SessionService
+    model: str
+    path: Path
+    turn: int = 0
+    session_id: str = ""
+    tasks: list[str] = field(default_factory=list)
+
+    @property
+    def project(self) -> str:
+        return str(self.path / f"project {self.turn}")
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(f"user {self.turn}", "editor")
+
+    async def begin_anew(self) -> None:
+        """As another user, in another project."""
+        self.turn += 1
+        self.tasks.clear()
+        Path(self.project).mkdir()
+        self.session_id = (await self.execute(c.CreateSession(project=self.project)))["session_id"]
+
+    async def execute(self, command: c.AnyCommand, scope: str = "") -> Ack:
+        return await self.sessions.execute(command, self.caller, scope=scope and f"{scope} {self.turn}")
+
+    async def say(self, data: EventData, task: int = 0) -> None:
+        await self.event_log.append(self.session_id, [NewEvent(data, SERVER, task_id=self.tasks[task])])
+
+    async def queue(self) -> None:
+        command = c.TaskCommand(session_id=self.session_id, content="Do it", model=self.model)
+        self.tasks.append((await self.execute(command))["task_id"])
+
+    async def run_one(self) -> None:
+        await self.queue()
+        await self.say(TaskStarted(phases=["research"]))
+
+    async def effects(self) -> list[object]:
+        """What is in the log of every session, and in the memory: without what differs from run to run."""
+        found: list[object] = []
+        for view in await self.sessions.list_sessions(self.caller):
+            frames = [event.frame() for event in await self.event_log.read(view.session_id, after=0)]
+            numbers = {task.task_id: number for number, task in enumerate(view.tasks)}
+            found += [(frame.type, numbers.get(frame.task_id or "")) for frame in frames]
+            found.append((view.status, [task.status for task in view.tasks]))
+        entries = await self.memory.list_entries(self.project)
+        return [*found, *((entry.content, entry.version) for entry in entries)]
+
+
+async def run_for_ever(task: TaskInput, steps: Steps) -> None:
+    await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def open_world(path: Path) -> AsyncIterator[World]:
+    config = load_config({"home": path, "project": path}, {"PATH": "/usr/bin:/bin"}).config
+    plan = CrashPlan()
+    async with AsyncExitStack() as stack:
+        database = CrashingDatabase(config.database())
+        stack.push_async_callback(database.close)
+        await database.upgrade()
+        assert database.url.path
+        open_store = partial(SqliteEventStore, database.url.path)
+        event_log = CrashingLog(open_store, InProcessBroker(), EventLogSettings(), now=utc_now, new_id=new_id)
+        stack.push_async_callback(event_log.close)
+        engine = CrashingEngine(config.engine_database(), EngineSettings(polling_seconds=3600), run_for_ever)
+        await engine.launch()
+        stack.push_async_callback(engine.close)
+        database.plan = event_log.plan = engine.plan = plan
+        memory = Memory(database, now=utc_now, new_id=new_id)
+        sessions = SessionService(
+            database=database,
+            event_log=event_log,
+            memory=memory,
+            llm=Llm(config.llm, {}),
+            workspaces=Workspaces(path, {}),
+            engine=engine,
+            settings=config.pipeline_settings(),
+            project=path,
+            now=utc_now,
+            new_id=new_id,
+        )
+        world = World(plan, event_log, memory, sessions, write_script(path, script()), path)
+        await world.begin_anew()
+        yield world
+
+
+Prepare = Callable[[World], Awaitable[c.AnyCommand]]
+
+
+async def create_session(world: World) -> c.AnyCommand:
+    return c.CreateSession(title="Mine")
+
+
+async def task_in_a_new_session(world: World) -> c.AnyCommand:
+    return c.TaskCommand(content="Do it", model=world.model)
+
+
+async def task(world: World) -> c.AnyCommand:
+    return c.TaskCommand(session_id=world.session_id, content="Do it", model=world.model)
+
+
+async def message_to_a_running_task(world: World) -> c.AnyCommand:
+    await world.run_one()
+    return c.Message(session_id=world.session_id, content="Mind the gap")
+
+
+async def message_for_later(world: World) -> c.AnyCommand:
+    await world.run_one()
+    return c.Message(session_id=world.session_id, content="And then?", delivery="queue")
+
+
+async def cancel_what_runs(world: World) -> c.AnyCommand:
+    await world.run_one()
+    await world.queue()
+    return c.Cancel(session_id=world.session_id)
+
+
+async def cancel_what_waits(world: World) -> c.AnyCommand:
+    await world.queue()
+    return c.Cancel(session_id=world.session_id)
+
+
+async def pause(world: World) -> c.AnyCommand:
+    await world.run_one()
+    return c.Pause(session_id=world.session_id)
+
+
+async def resume(world: World) -> c.AnyCommand:
+    await world.run_one()
+    return c.Resume(session_id=world.session_id)
+
+
+async def retry(world: World) -> c.AnyCommand:
+    await world.run_one()
+    await world.say(TaskFailed(error=ErrorInfo(code="bug", message="A bug.")))
+    return c.Retry(session_id=world.session_id)
+
+
+async def resolve_approval(world: World) -> c.AnyCommand:
+    await world.run_one()
+    arguments = {"command": "true"}
+    await world.say(
+        ApprovalRequested(
+            approval_id="apr", tool_call_id="call", tool="run_command", arguments=arguments, reason="It changes things."
+        )
+    )
+    return c.ResolveApproval(session_id=world.session_id, approval_id="apr", decision="approve")
+
+
+async def resolve_recovery(world: World) -> c.AnyCommand:
+    await world.run_one()
+    await world.say(
+        RecoveryDecisionRequested(
+            recovery_id="rec", tool_call_id="call", tool="run_command", arguments={}, unknown="Whether it finished."
+        )
+    )
+    return c.ResolveRecovery(session_id=world.session_id, recovery_id="rec", decision="skip")
+
+
+async def update_settings(world: World) -> c.AnyCommand:
+    return c.UpdateSettings(session_id=world.session_id, settings=SessionSettings(max_turns=7))
+
+
+async def remember(world: World) -> c.AnyCommand:
+    return c.Remember(session_id=world.session_id, content="Water is wet.")
+
+
+async def update_memory(world: World) -> c.AnyCommand:
+    entry, _ = await world.memory.add(world.project, Note("key_fact", "Water is dry."), MemoryOrigin(actor="owner"))
+    return c.UpdateMemory(memory_id=entry.memory_id, content="Water is wet.", version=1)
+
+
+async def forget(world: World) -> c.AnyCommand:
+    entry, _ = await world.memory.add(world.project, Note("key_fact", "Water is dry."), MemoryOrigin(actor="owner"))
+    return c.Forget(memory_id=entry.memory_id, version=1)
+
+
+CASES = [
+    create_session,
+    task_in_a_new_session,
+    task,
+    message_to_a_running_task,
+    message_for_later,
+    cancel_what_runs,
+    cancel_what_waits,
+    pause,
+    resume,
+    retry,
+    resolve_approval,
+    resolve_recovery,
+    update_settings,
+    remember,
+    update_memory,
+    forget,
+]
+AFTERWARDS: dict[Prepare, EventData] = {
+    message_to_a_running_task: TaskCancelled(),
+    cancel_what_runs: TaskCancelled(),
+    retry: TaskFailed(error=ErrorInfo(code="bug", message="Again.")),
+}
+"""What the task does between the crash and the repetition: the repeated command must not take it up."""
+
+
+@pytest.mark.parametrize("prepare", CASES)
+async def test_a_command_repeated_after_a_crash_has_one_effect_and_its_first_answer(
+    tmp_path: Path, prepare: Prepare
+) -> None:
+    async with open_world(tmp_path) as world:
+        await world.execute(await prepare(world), "scope")
+        await _go_on(world, prepare)
+        undisturbed = await world.effects()
+        crashes, first = 0, None
+        while first is None:
+            await world.begin_anew()
+            command = await prepare(world)
+            world.plan.left = crashes
+            try:
+                first = await world.execute(command, "scope")
+            except Crash:
+                crashes += 1
+            world.plan.left = None
+            await _go_on(world, prepare)
+            answer = await world.execute(command, "scope")
+            assert await world.execute(command, "scope") == {**answer, "duplicate": True}
+            assert await world.effects() == undisturbed
+    assert answer == {**first, "duplicate": True}
+    assert crashes
+
+
+async def _go_on(world: World, prepare: Prepare) -> None:
+    if prepare in AFTERWARDS:
+        await world.say(AFTERWARDS[prepare])
+
+
+async def test_the_same_command_sent_twice_at_once_has_one_effect_and_one_answer(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        for prepare in (resolve_approval, pause, message_to_a_running_task, retry):
+            await world.begin_anew()
+            command = await prepare(world)
+            answers = await asyncio.gather(*(world.execute(command, "scope") for _ in range(3)))
+            plain = [{key: value for key, value in answer.items() if key != "duplicate"} for answer in answers]
+            assert plain == [plain[0]] * 3
+            head = (await world.event_log.head(world.session_id)).seq
+            assert {**plain[0], "duplicate": True} == await world.execute(command, "scope")
+            assert (await world.event_log.head(world.session_id)).seq == head
+
+
+async def test_a_second_answer_of_another_command_is_refused(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        command = await resolve_approval(world)
+        await world.execute(command, "one")
+        with pytest.raises(ConflictError, match="answered already: approve by user 1"):
+            await world.execute(command, "another")
+        assert (await world.execute(command, "one"))["duplicate"] is True
