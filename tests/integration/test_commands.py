@@ -122,8 +122,11 @@ class World:
         """As another user, in another project."""
         self.turn += 1
         self.tasks.clear()
-        Path(self.project).mkdir()
+        self._make_project()
         self.session_id = (await self.execute(c.CreateSession(project=self.project)))["session_id"]
+
+    def _make_project(self) -> None:
+        Path(self.project).mkdir()
 
     async def execute(self, command: c.AnyCommand, scope: str = "") -> Ack:
         return await self.sessions.execute(command, self.caller, scope=scope and f"{scope} {self.turn}")

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 
 from pydantic import BaseModel, Field
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
@@ -158,11 +158,15 @@ class ToolCalls:
         return None
 
     async def _run(self, call: Call, tool: Tool) -> Outcome:
-        started = await self._context.reporter.send_update(
-            ToolStarted(tool_call_id=call.id, tool=tool.name), f"{call.id}/started"
-        )
-        if not started.inserted and (settled := await self._recover(call, tool)):
-            return settled
+        for interruption in count():
+            key = f"{call.id}/started/{interruption}" if interruption else f"{call.id}/started"
+            started = await self._context.reporter.send_update(ToolStarted(tool_call_id=call.id, tool=tool.name), key)
+            if started.inserted:
+                break
+            if settled := await self._recover(call, tool, interruption):
+                return settled
+            if tool.effect != "unknown":
+                break
         return await self._execute(call, tool)
 
     async def _keep(self, call: Call, tool: Tool, outcome: Outcome) -> None:
@@ -213,13 +217,16 @@ class ToolCalls:
             seen=self._seen,
         )
 
-    async def _recover(self, call: Call, tool: Tool) -> Outcome | None:
-        """A process began this call and ended before its result was recorded. ``None``: it may be run again."""
+    async def _recover(self, call: Call, tool: Tool, interruption: int) -> Outcome | None:
+        """A process began this call and ended before its result was recorded. ``None``: it may be run again.
+
+        Each ``interruption`` asks for a decision of its own.
+        """
         if tool.effect == "none":
             return None
         if tool.effect == "checkable":
             return await self._find_done(call, tool)
-        match await self._recovery_decision(call, tool):
+        match await self._recovery_decision(call, tool, interruption):
             case "run_again":
                 return None
             case "skip":
@@ -236,8 +243,8 @@ class ToolCalls:
             return Outcome(ok=False, text=failure.message, code=failure.code)
         return Outcome(ok=True, text=done.text, details=done.details, changes=list(done.changes)) if done else None
 
-    async def _recovery_decision(self, call: Call, tool: Tool) -> str:
-        recovery_id = derived_id("rec", call.id)
+    async def _recovery_decision(self, call: Call, tool: Tool, interruption: int) -> str:
+        recovery_id = derived_id("rec", call.id, str(interruption))
         request = RecoveryDecisionRequested(
             recovery_id=recovery_id,
             tool_call_id=call.id,
@@ -245,7 +252,7 @@ class ToolCalls:
             arguments=call.arguments,
             unknown="The server ended while this ran. Whether it finished is not known.",
         )
-        await self._context.reporter.send_update(request, f"{call.id}/recovery")
+        await self._context.reporter.send_update(request, f"{recovery_id}/asked")
         with self._context.clock.stopped():
             return (await self._context.control.wait_for(recovery_id, RecoveryDecisionResolved)).decision
 
