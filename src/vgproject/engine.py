@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, Serializer, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -58,6 +58,16 @@ class JsonSerializer(Serializer):
         return "json"
 
 
+class _NoPickle(JsonSerializer):
+    """Takes the place of the library's pickle, which it uses for every row that says to be one."""
+
+    def name(self) -> str:
+        return "py_pickle"
+
+    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805
+        raise TypeError("A pickle in the engine's database is not loaded: it could run code.")
+
+
 class Engine:
     """``run_task`` is what a workflow does; it may be run again from its start, with finished steps answering."""
 
@@ -80,6 +90,7 @@ class Engine:
 
     async def launch(self) -> None:
         """Begin to run tasks, with those that an earlier process left unfinished."""
+        _serialization.DBOSDefaultSerializer = _NoPickle()
         DBOS(
             config={
                 "name": "vgproject",

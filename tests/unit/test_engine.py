@@ -1,26 +1,30 @@
 """The engine with workflows of its own, on its real database."""
 
 import asyncio
+import base64
+import pickle
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from vgproject.agents.base import Json, Steps, TaskInput
 from vgproject.engine import Engine, EngineSettings
-from vgproject.errors import UnavailableError
-from vgproject.repositories.database_url import sqlite_file
+from vgproject.errors import ModelError, UnavailableError, VgprojectError
+from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
 from vgproject.utils.clock import utc_now
 
 Work = Callable[[TaskInput, Steps], Awaitable[None]]
 
 
 @asynccontextmanager
-async def engine_for(path: Path, work: Work) -> AsyncIterator[Engine]:
-    engine = Engine(sqlite_file(path / "engine.db"), EngineSettings(polling_seconds=0.05), work)
+async def engine_for(place: Path | DatabaseUrl, work: Work) -> AsyncIterator[Engine]:
+    url = sqlite_file(place / "engine.db") if isinstance(place, Path) else place
+    engine = Engine(url, EngineSettings(polling_seconds=0.05), work)
     await engine.launch()
     try:
         yield engine
@@ -110,6 +114,130 @@ async def test_nothing_is_pickled_and_ended_tasks_are_forgotten(tmp_path: Path) 
             await asyncio.sleep(0.01)
         with sqlite3.connect(tmp_path / "engine.db") as database:
             assert database.execute("SELECT count(*) FROM operation_outputs").fetchone() == (0,)
+
+
+class Planted:
+    """As a pickle: makes a file where it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open, (str(self._path), "w")
+
+
+async def test_a_pickle_planted_in_the_database_is_not_loaded_and_disturbs_no_other_task(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    pickled = base64.b64encode(pickle.dumps(Planted(trace))).decode()
+    begun, refused, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        try:
+            await steps.run("step", _nothing)
+        except TypeError:
+            refused.set()
+            raise
+        if task.session_id == "last":
+            begun.set()
+        await go_on.wait()
+        ended.set()
+
+    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+        for session_id in ("arguments", "result", "last"):
+            await engine.submit(TaskInput(session_id, f"tsk_{session_id}"))
+        await begun.wait()
+    with closing(sqlite3.connect(tmp_path / "engine.db")) as database, database:
+        for statement in (
+            "UPDATE operation_outputs SET output = ?, serialization = 'py_pickle' WHERE workflow_uuid = 'tsk_result/1'",
+            "UPDATE workflow_status SET inputs = ?, serialization = 'py_pickle' WHERE workflow_uuid = 'tsk_arguments/1'",
+        ):
+            assert database.execute(statement, (pickled,)).rowcount == 1
+    go_on.set()
+    async with asyncio.timeout(20), engine_for(tmp_path, work):
+        await refused.wait()
+        await ended.wait()
+    assert not trace.exists()
+
+
+async def test_a_task_goes_on_in_a_program_whose_source_has_changed(database_url: DatabaseUrl) -> None:
+    made: list[str] = []
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def before(task: TaskInput, steps: Steps) -> None:
+        await steps.run("first", partial(_make, made, "first"))
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def after(task: TaskInput, steps: Steps) -> None:
+        """Another source, with the same steps."""
+        assert await steps.run("first", partial(_make, made, "again")) == "first"
+        await steps.run("second", partial(_make, made, "second"))
+        ended.set()
+
+    async with asyncio.timeout(20), engine_for(database_url, before) as engine:
+        await engine.submit(TaskInput("ses", "tsk"))
+        await begun.wait()
+    async with asyncio.timeout(20), engine_for(database_url, after):
+        await ended.wait()
+    assert made == ["first", "second"]
+
+
+async def test_a_step_that_failed_fails_again_without_being_made_again(tmp_path: Path) -> None:
+    made: list[str] = []
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def act() -> Json:
+        made.append("call")
+        raise ModelError("The model is gone.", code="model_unreachable", retryable=True)
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        with pytest.raises(VgprojectError, match="The model is gone") as failure:
+            await steps.run("model", act)
+        assert (failure.value.code, failure.value.retryable) == ("model_unreachable", True)
+        if begun.is_set():
+            ended.set()
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+        await engine.submit(TaskInput("ses", "tsk"))
+        await begun.wait()
+    async with asyncio.timeout(20), engine_for(tmp_path, work):
+        await ended.wait()
+    assert made == ["call"]
+
+
+async def test_tasks_of_one_session_run_one_after_the_other_and_those_of_others_beside(tmp_path: Path) -> None:
+    running: set[str] = set()
+    first_may_end, both = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+    all_ended = asyncio.Event()
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        running.add(task.task_id)
+        if {"a1", "b1"} <= running:
+            both.set()
+        if task.task_id == "a1":
+            await first_may_end.wait()
+        elif task.task_id == "a2":
+            assert ended.count("a1")
+        ended.append(task.task_id)
+        if len(ended) == 3:
+            all_ended.set()
+
+    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+        for session_id, task_id in (("a", "a1"), ("a", "a2"), ("b", "b1")):
+            await engine.submit(TaskInput(session_id, task_id))
+        await both.wait()
+        first_may_end.set()
+        await all_ended.wait()
+    assert ended[-2:] == ["a1", "a2"]
+
+
+async def _make(made: list[str], what: str) -> Json:
+    made.append(what)
+    return what
 
 
 async def _nothing() -> Json:
