@@ -254,9 +254,7 @@ def test_a_kill_before_the_memory_is_merged_and_one_before_that_is_noted_merge_i
         merged = server.wait_for(session_id, "memory_merged")[-1]
         server.wait_for(session_id, "phase_started", after=merged["seq"])
         server.kill()
-    with closing(sqlite3.connect(home / "engine.db")) as database, database:
-        merge = "SELECT function_id FROM operation_outputs WHERE function_name = 'merge/research'"
-        assert database.execute(f"DELETE FROM operation_outputs WHERE function_id >= ({merge})").rowcount
+    forget_steps(home, "merge/research")
     phases["planning"][0]["token_delay_ms"] = 0
     write_script(tmp_path, script(**phases))
     with serving(tmp_path, model=model) as server:
@@ -266,6 +264,39 @@ def test_a_kill_before_the_memory_is_merged_and_one_before_that_is_noted_merge_i
     assert [event for event in log if event["type"] == "memory_merged"] == [merged]
     assert [entry["memory_id"] for entry in entries] == merged["data"]["added"]
     assert sorted(entry["content"] for entry in entries) == ["calc.add is wrong", "calc.py"]
+
+
+def forget_steps(home: Path, first: str) -> None:
+    """As if the process had been killed after the first of these steps and before it was noted."""
+    with closing(sqlite3.connect(home / "engine.db")) as database, database:
+        [(number,)] = database.execute(
+            "SELECT min(function_id) FROM operation_outputs WHERE function_name LIKE ?", (first,)
+        )
+        assert database.execute("DELETE FROM operation_outputs WHERE function_id >= ?", (number,)).rowcount
+
+
+def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Path) -> None:
+    phases = slow_script()["phases"]
+    phases["implementation"][1]["token_delay_ms"] = 200
+    model = write_script(tmp_path, script(**phases))
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        server.wait_for(session_id, "file_changed")
+        server.kill()
+    forget_steps(tmp_path / "home", "tool/implementation/%")
+    phases["implementation"][1]["token_delay_ms"] = 0
+    write_script(tmp_path, script(**phases))
+    with serving(tmp_path, model=model) as server:
+        log = server.wait_for(session_id, *ENDS)
+        diff = server.client.get(f"/v1/sessions/{session_id}/diff").text
+    assert log[-1]["type"] == "task_completed"
+    assert "+    return a + b\n" in diff
+    edit = next(event["data"]["tool_call_id"] for event in log if event["data"].get("tool") == "edit_file")
+    with closing(sqlite3.connect(tmp_path / "home" / "vgproject.db")) as database:
+        [[answer]] = database.execute("SELECT request FROM turns WHERE phase = 'implementation' AND turn = 1")
+    assert "Edited calc.py" in answer
+    about = [event["type"] for event in log if event["data"].get("tool_call_id") == edit]
+    assert about == ["tool_requested", "tool_started", "tool_completed", "file_changed"]
 
 
 def test_a_task_that_was_admitted_and_not_queued_goes_on_after_the_next_start(tmp_path: Path) -> None:
@@ -353,7 +384,7 @@ def test_sigterm_stops_at_a_durable_point_and_the_task_goes_on_after_the_next_st
     assert len(calls) == len(set(calls)) == 6
 
 
-def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_after_the_next_start(
+def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_after_the_next_start_and_is_cancelled_at_once(
     tmp_path: Path,
 ) -> None:
     settings = tmp_path / "config" / "vgproject" / "config.toml"
@@ -369,8 +400,14 @@ def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_afte
         assert not any(is_running(pid) for pid in pids)
     with serving(tmp_path, model=model) as server:
         asked = server.wait_for(session_id, "recovery_decision_requested")[-1]
-        decide(server, session_id, asked, "skip")
-        assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_completed"
+        forget_pids(tmp_path, session_id)
+        decide(server, session_id, asked, "run_again")
+        pids = running_pids(tmp_path, session_id)
+        began = time.monotonic()
+        server.command(session_id, type="cancel").raise_for_status()
+        assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_cancelled"
+        assert time.monotonic() - began < 3, "a machine of its own needs under 1 second"
+        assert not any(is_running(pid) for pid in pids)
 
 
 def test_a_second_sigterm_ends_the_server_at_once_with_what_it_runs(tmp_path: Path) -> None:
@@ -401,9 +438,17 @@ def write_waiting_script(tmp_path: Path) -> str:
 def start_waiting_command(server: Server, tmp_path: Path) -> tuple[str, list[int]]:
     """Returns once the command's two processes run; one of them has left its process group."""
     session_id = server.start_task()
+    return session_id, running_pids(tmp_path, session_id)
+
+
+def running_pids(tmp_path: Path, session_id: str) -> list[int]:
     pids = tmp_path / "home" / "workspaces" / session_id / "pids.txt"
     wait_until(lambda: pids.exists() and len(pids.read_text().splitlines()) == 2)
-    return session_id, [int(pid) for pid in pids.read_text().split()]
+    return [int(pid) for pid in pids.read_text().split()]
+
+
+def forget_pids(tmp_path: Path, session_id: str) -> None:
+    (tmp_path / "home" / "workspaces" / session_id / "pids.txt").unlink()
 
 
 def is_running(pid: int) -> bool:
