@@ -296,7 +296,7 @@ def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Pat
         [[answer]] = database.execute("SELECT request FROM turns WHERE phase = 'implementation' AND turn = 1")
     assert "Edited calc.py" in answer
     about = [event["type"] for event in log if event["data"].get("tool_call_id") == edit]
-    assert about == ["tool_requested", "tool_started", "tool_completed", "file_changed"]
+    assert about == ["tool_requested", "tool_started", "tool_completed", "file_changed", "checkpoint_created"]
 
 
 def test_a_task_that_was_admitted_and_not_queued_goes_on_after_the_next_start(tmp_path: Path) -> None:

@@ -176,12 +176,21 @@ async def test_a_budget_that_is_used_up_pauses_the_task_until_it_is_raised(tmp_p
     research[0] |= {"cost_usd": 2.0}
     model = write_script(tmp_path, script(research=research))
     async with services_for(tmp_path, model=model, approvals="never") as services:
-        session_id = await start(services, max_cost_usd=1.0)
+        created = await services.sessions.execute(c.CreateSession(settings=SessionSettings(max_cost_usd=1.0)), OWNER)
+        session_id = str(created["session_id"])
+        await services.sessions.execute(c.TaskCommand(session_id=session_id, content="Mend it"), OWNER)
         frames = await wait_for(services, session_id, "task_paused")
-        assert [frame.data["limit"] for frame in frames if frame.type == "budget_exceeded"] == ["cost_usd"]
-        await services.sessions.execute(c.Cancel(session_id=session_id), OWNER)
+        assert (await services.sessions.get_session(session_id, OWNER)).status == "needs_you"
+        await services.sessions.execute(c.Resume(session_id=session_id), OWNER)
+        frames = await wait_for(services, session_id, "task_paused", after=frames[-1].seq)
+        assert (await services.sessions.get_session(session_id, OWNER)).status == "needs_you"
+        raised = c.UpdateSettings(session_id=session_id, settings=SessionSettings(max_cost_usd=10.0))
+        await services.sessions.execute(raised, OWNER)
+        await services.sessions.execute(c.Resume(session_id=session_id), OWNER)
         frames = await wait_for(services, session_id, *ENDS)
-    assert frames[-1].type == "task_cancelled"
+        assert (await services.sessions.get_session(session_id, OWNER)).status == "idle"
+    assert frames[-1].type == "task_completed"
+    assert [frame.data["limit"] for frame in frames if frame.type == "budget_exceeded"] == ["cost_usd", "cost_usd"]
 
 
 async def test_a_repeated_command_has_no_second_effect(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,11 +14,21 @@ from vgproject.errors import NotFoundError, UnavailableError
 from vgproject.event_log import EventLog, EventLogSettings, NewEvent, open_event_log
 from vgproject.models.tables import SessionRow
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
-from vgproject.repositories.event_store import Batch, NewRecord
+from vgproject.repositories.event_store import Answer, Batch, NewRecord
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Actor
-from vgproject.schema.events import AgentMessage, TaskCompleted, TaskQueued, TaskStarted, ToolCompleted, Usage
+from vgproject.schema.events import (
+    AgentMessage,
+    ApprovalRequested,
+    ApprovalResolved,
+    TaskCancelled,
+    TaskCompleted,
+    TaskQueued,
+    TaskStarted,
+    ToolCompleted,
+    Usage,
+)
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 
@@ -75,6 +86,31 @@ async def test_an_event_with_a_known_key_is_not_stored_again(event_log: EventLog
     assert (first.inserted, again.inserted) == (True, False)
     assert again.payload == first.payload
     assert (await event_log.head("one")).seq == 1
+
+
+async def test_a_session_keeps_what_it_waits_for_and_a_command_its_answer(
+    event_log: EventLog, database: Database
+) -> None:
+    def asked(task_id: str, question: str) -> NewEvent:
+        request = ApprovalRequested(approval_id=question, tool_call_id="c", tool="t", arguments={}, reason="r")
+        return NewEvent(request, SERVER, task_id=task_id)
+
+    async def waiting() -> list[str]:
+        async with database.unit_of_work() as work:
+            return list(json.loads((await work.sessions.get("one")).waiting))
+
+    await event_log.append("one", [asked("a", "1"), asked("a", "2"), asked("b", "3")])
+    assert await waiting() == ["a/1", "a/2", "b/3"]
+    resolved = ApprovalResolved(approval_id="1", tool_call_id="c", decision="deny", resolved_by="owner")
+    answer = Answer("scope", '{"decision": "deny"}')
+    for _ in range(2):
+        event = NewEvent(resolved, SERVER, task_id="a", key="1/resolved", answer=answer)
+        await event_log.append("one", [event])
+    assert await waiting() == ["a/2", "b/3"]
+    await event_log.append("one", [NewEvent(TaskCancelled(), SERVER, task_id="b")])
+    assert await waiting() == ["a/2"]
+    async with database.unit_of_work() as work:
+        assert await work.commands.get("scope") == {"decision": "deny"}
 
 
 async def test_an_unknown_session_is_an_error_that_disturbs_no_other(event_log: EventLog) -> None:

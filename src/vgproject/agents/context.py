@@ -69,4 +69,4 @@ class PhaseContext:
     def current_settings(self) -> SessionSettings:
         """The task's own settings, over the session's as they are now."""
         updated = self.control.settings
-        return self.request.settings.over(updated.settings) if updated else self.settings
+        return self.request.settings.over(updated.settings).over(self.settings) if updated else self.settings
