@@ -129,6 +129,30 @@ async def test_a_command_waits_for_its_approval_and_the_first_answer_wins(tmp_pa
     assert "not now" in failed.data["message"]
 
 
+async def test_what_is_approved_for_the_session_is_not_asked_again_in_it(tmp_path: Path) -> None:
+    implementation = script()["phases"]["implementation"]
+    implementation[1:1] = [{"tool_calls": [call("run_command", command=TEST_COMMAND)]}]
+    model = write_script(tmp_path, script(implementation=implementation))
+    async with services_for(tmp_path, model=model) as services:
+        session_id = await start(services)
+        asked = next(
+            frame
+            for frame in await wait_for(services, session_id, "approval_requested")
+            if frame.type == "approval_requested"
+        )
+        approval_id = asked.data["approval_id"]
+        await services.sessions.execute(
+            c.ResolveApproval(session_id=session_id, approval_id=approval_id, decision="approve_for_session"), OWNER
+        )
+        ended = (await wait_for(services, session_id, *ENDS))[-1]
+        await services.sessions.execute(c.TaskCommand(session_id=session_id, content="Again"), OWNER)
+        frames = await wait_for(services, session_id, *ENDS, after=ended.seq)
+    assert [frame.type for frame in frames if frame.type in ENDS] == ["task_completed"] * 2
+    assert [frame.data["approval_id"] for frame in frames if frame.type == "approval_requested"] == [approval_id]
+    ran = [frame for frame in frames if frame.type == "tool_completed" and frame.data["tool"] == "run_command"]
+    assert len(ran) == 4
+
+
 async def test_a_running_command_is_cancelled_at_once(tmp_path: Path) -> None:
     waiting = [{"tool_calls": [call("run_command", command="echo begun; sleep 60")]}]
     model = write_script(tmp_path, script(implementation=waiting))

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Set
 from dataclasses import dataclass
 
-from vgproject.schema.base import JsonObject
+from vgproject.schema.base import EventData, JsonObject
+from vgproject.schema.events import ApprovalRequested, ApprovalResolved
 from vgproject.schema.settings import Approvals
 from vgproject.tools.base import Effect
 
@@ -52,6 +53,23 @@ class ApprovalPolicy:
         if self.sandboxed:
             return None
         return "Commands run without a sandbox here, so each needs approval."
+
+
+class SessionGrants:
+    """What people have approved for the whole session, taken from its events."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, ApprovalRequested] = {}
+        self.granted: set[str] = set()
+
+    def take(self, data: EventData) -> None:
+        match data:
+            case ApprovalRequested():
+                self._asked[data.approval_id] = data
+            case ApprovalResolved():
+                request = self._asked.pop(data.approval_id, None)
+                if request and data.decision == "approve_for_session":
+                    self.granted.add(grant_of(request.tool, data.arguments or request.arguments))
 
 
 def grant_of(tool: str, arguments: JsonObject) -> str:

@@ -1,5 +1,6 @@
 """All that a phase's strategy may use."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from vgproject.agents.approvals import ApprovalPolicy
@@ -63,7 +64,7 @@ class PhaseContext:
     workspace: Workspace
     memory: MemorySaver
 
-    def approval_policy(self, grants: frozenset[str]) -> ApprovalPolicy:
+    def approval_policy(self, grants: Set[str]) -> ApprovalPolicy:
         return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)
 
     def current_settings(self) -> SessionSettings:

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
+from vgproject.agents.approvals import SessionGrants
 from vgproject.agents.base import TaskInput
 from vgproject.event_log import EventLog, StoredEvent
 from vgproject.schema.base import EventData
 from vgproject.schema.events import (
+    ApprovalRequested,
     ApprovalResolved,
     RecoveryDecisionResolved,
     SettingsUpdated,
@@ -20,10 +22,10 @@ from vgproject.schema.events import (
 
 Resolution = TypeVar("Resolution", ApprovalResolved, RecoveryDecisionResolved)
 
-CONTROL_TYPES = frozenset(
+GRANT_TYPES = frozenset((ApprovalRequested.type, ApprovalResolved.type))
+CONTROL_TYPES = GRANT_TYPES | frozenset(
     data.type
     for data in (
-        ApprovalResolved,
         RecoveryDecisionResolved,
         SettingsUpdated,
         TaskCancelRequested,
@@ -48,6 +50,7 @@ class TaskControl:
         self._cancel: Callable[[], object] | None = None
         self.cancel_requested: TaskCancelRequested | None = None
         self.settings: SettingsUpdated | None = None
+        self.grants = SessionGrants()
 
     @property
     def pause_requested(self) -> int | None:
@@ -81,11 +84,12 @@ class TaskControl:
         """Take up one event of the session's log; one of another task, or one taken before, changes nothing."""
         if event.type not in CONTROL_TYPES or event.seq <= self._seq:
             return
-        if event.frame().task_id not in (self._task.task_id, None):
-            return
         self._seq = event.seq
-        self._take(event.seq, event.data())
-        self._changed.set()
+        data = event.data()
+        self.grants.take(data)
+        if event.frame().task_id in (self._task.task_id, None):
+            self._take(event.seq, data)
+            self._changed.set()
 
     def _take(self, seq: int, data: EventData) -> None:
         match data:
@@ -112,6 +116,9 @@ async def open_control(event_log: EventLog, task: TaskInput, *, after: int) -> A
     """The control of ``task``, up to date with the log from ``after`` on and following it until closed."""
     control = TaskControl(task)
     head = await event_log.head(task.session_id)
+    for event in await event_log.read_types(task.session_id, GRANT_TYPES):
+        if event.seq <= after:
+            control.grants.take(event.data())
     for event in await event_log.read_types(task.session_id, CONTROL_TYPES, after=after):
         control.take(event)
     follower = asyncio.create_task(_follow(event_log, control, task, head.seq), name=f"control {task.task_id}")

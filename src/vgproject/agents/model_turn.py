@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelRequestPart, ModelResponse, UserPromptPart
 from pydantic_ai.tools import ToolDefinition
 
-from vgproject.agents.approvals import grant_of
 from vgproject.agents.base import Json
 from vgproject.agents.context import PhaseContext
 from vgproject.llm.base import ModelCall
 from vgproject.llm.messages import dump_messages, dump_response, load_response
 from vgproject.models.tables import TurnRow
-from vgproject.schema.events import ApprovalRequested, ApprovalResolved, ModelFellBack, ModelRetried, Usage
+from vgproject.schema.events import ModelFellBack, ModelRetried, Usage
 from vgproject.tools.registry import TOOLS
 from vgproject.utils.ids import derived_id
 
@@ -96,12 +95,12 @@ class ModelTurns:
             "response": response,
             "model": reply.model,
             "usage": reply.usage.model_dump(),
-            "to_approve": await self._calls_to_approve(reply.response),
+            "to_approve": self._calls_to_approve(reply.response),
         }
 
-    async def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
+    def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
-        policy = self._context.approval_policy(await self._grants())
+        policy = self._context.approval_policy(self._context.control.grants.granted)
         reasons: dict[str, str] = {}
         for call in response.tool_calls:
             if (tool := TOOLS.get(call.tool_name)) is None:
@@ -110,20 +109,6 @@ class ModelTurns:
             if reason:
                 reasons[call.tool_call_id] = reason
         return reasons
-
-    async def _grants(self) -> frozenset[str]:
-        events = await self._context.services.event_log.read_types(
-            self._context.task.session_id, {ApprovalRequested.type, ApprovalResolved.type}
-        )
-        asked: dict[str, ApprovalRequested] = {}
-        grants = set()
-        for data in (event.data() for event in events):
-            if isinstance(data, ApprovalRequested):
-                asked[data.approval_id] = data
-            elif isinstance(data, ApprovalResolved) and data.decision == "approve_for_session":
-                request = asked[data.approval_id]
-                grants.add(grant_of(request.tool, data.arguments or request.arguments))
-        return frozenset(grants)
 
 
 class Listener:
