@@ -208,20 +208,18 @@ async def test_a_step_that_failed_fails_again_without_being_made_again(tmp_path:
     assert made == ["call"]
 
 
-async def test_tasks_of_one_session_run_one_after_the_other_and_those_of_others_beside(tmp_path: Path) -> None:
-    running: set[str] = set()
-    first_may_end, both = asyncio.Event(), asyncio.Event()
+async def test_tasks_of_one_session_run_one_after_the_other_also_after_a_crash(tmp_path: Path) -> None:
+    begun: list[str] = []
     ended: list[str] = []
-    all_ended = asyncio.Event()
+    first_may_end = asyncio.Event()
+    running, all_ended = asyncio.Event(), asyncio.Event()
 
     async def work(task: TaskInput, steps: Steps) -> None:
-        running.add(task.task_id)
-        if {"a1", "b1"} <= running:
-            both.set()
-        if task.task_id == "a1":
+        begun.append(task.task_id)
+        if set(begun) >= {"a1", "b1"}:
+            running.set()
+        if task.task_id != "a2":
             await first_may_end.wait()
-        elif task.task_id == "a2":
-            assert ended.count("a1")
         ended.append(task.task_id)
         if len(ended) == 3:
             all_ended.set()
@@ -229,10 +227,16 @@ async def test_tasks_of_one_session_run_one_after_the_other_and_those_of_others_
     async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
         for session_id, task_id in (("a", "a1"), ("a", "a2"), ("b", "b1")):
             await engine.submit(TaskInput(session_id, task_id))
-        await both.wait()
+        await running.wait()
+    assert sorted(begun) == ["a1", "b1"]
+    begun.clear()
+    running.clear()
+    async with asyncio.timeout(20), engine_for(tmp_path, work):
+        await running.wait()
         first_may_end.set()
         await all_ended.wait()
-    assert ended[-2:] == ["a1", "a2"]
+    assert sorted(begun[:2]) == ["a1", "b1"]
+    assert ended.index("a1") < ended.index("a2")
 
 
 async def _make(made: list[str], what: str) -> Json:
