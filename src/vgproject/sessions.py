@@ -123,16 +123,18 @@ class SessionService:
     async def execute(self, command: c.AnyCommand, caller: Caller, *, scope: str = "") -> Ack:
         """Do what ``command`` asks, once for each ``scope``; the ack's data. Raises `VgprojectError`.
 
-        The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither.
+        The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
+        command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
         if answer := await self._first_answer(scope):
             return answer
         try:
             return await self._execute(command, Admission(caller, scope, self._new_id))
-        except ConflictError:
+        except ConflictError as error:
             # It may be its own twin that came at the same time and was first.
             if answer := await self._first_answer(scope):
                 return answer
+            await self._keep_conflict(scope, command.session_id, error)
             raise
 
     async def _first_answer(self, scope: str) -> Ack | None:
@@ -140,7 +142,17 @@ class SessionService:
             return None
         async with self._database.unit_of_work() as work:
             answer = await work.commands.get(scope)
+        if answer and (conflict := answer.get("conflict")):
+            raise ConflictError(conflict["message"], code=conflict["code"], **conflict["details"])
         return {**answer, "duplicate": True} if answer else None
+
+    async def _keep_conflict(self, scope: str, session_id: str | None, error: ConflictError) -> None:
+        if not scope:
+            return
+        conflict = {"message": error.message, "code": error.code, "details": error.details}
+        async with self._database.unit_of_work() as work:
+            await work.commands.put(scope, {"conflict": conflict}, session_id=session_id)
+            await work.commit()
 
     async def _execute(self, command: c.AnyCommand, admission: Admission) -> Ack:  # noqa: C901  (one line a command)
         match command:

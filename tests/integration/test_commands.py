@@ -357,6 +357,20 @@ async def test_a_second_answer_of_another_command_is_refused(tmp_path: Path) -> 
     async with open_world(tmp_path) as world:
         command = await resolve_approval(world)
         await world.execute(command, "one")
-        with pytest.raises(ConflictError, match="answered already: approve by user 1"):
-            await world.execute(command, "another")
+        for _ in range(2):
+            with pytest.raises(ConflictError, match="answered already: approve by user 1") as refused:
+                await world.execute(command, "another")
+            assert (refused.value.code, refused.value.details["decision"]) == ("already_resolved", "approve")
         assert (await world.execute(command, "one"))["duplicate"] is True
+
+
+async def test_a_command_that_came_too_early_does_not_act_later_when_it_is_sent_again(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        cancel = c.Cancel(session_id=world.session_id)
+        with pytest.raises(ConflictError, match="no such open task"):
+            await world.execute(cancel, "scope")
+        await world.run_one()
+        before = await world.effects()
+        with pytest.raises(ConflictError, match="no such open task"):
+            await world.execute(cancel, "scope")
+        assert await world.effects() == before
