@@ -18,7 +18,8 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.sessions import SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
-from vgproject.workspace.workspace import Workspaces
+from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
+from vgproject.workspace.workspace import Boxes, Workspaces
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Services:
     broker: Broker
     memory: Memory
     llm: Llm
+    sandbox: Choice
     workspaces: Workspaces
     engine: Engine
     sessions: SessionService
@@ -36,7 +38,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(loaded: Loaded) -> AsyncIterator[Services]:
-    """Raises `ConfigError` where the data directory cannot be used."""
+    """Raises `ConfigError` where the data directory cannot be used, `UnavailableError` where no sandbox works."""
     config = loaded.config
     try:
         config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,8 +53,15 @@ async def open_services(loaded: Loaded) -> AsyncIterator[Services]:
         event_log = await stack.enter_async_context(open_event_log(database.path, broker, now=utc_now, new_id=new_id))
         memory = Memory(database, now=utc_now, new_id=new_id)
         llm = Llm(config.llm, loaded.provider_environment)
-        workspaces = Workspaces(config.home, loaded.environ)
-        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=False)
+        sandbox = await choose_sandbox(
+            config.sandbox,
+            accepted=config.accept_no_isolation,
+            settings=config.sandbox_limits,
+            directory=config.home / "workspaces",
+        )
+        workspaces = Workspaces(config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits))
+        sandboxed = sandbox.sandbox.level != "none"
+        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
         engine = Engine(config.home / "engine.db", config.engine, pipeline.run_task)
         sessions = SessionService(
@@ -64,10 +73,11 @@ async def open_services(loaded: Loaded) -> AsyncIterator[Services]:
             engine=engine,
             settings=settings,
             project=config.project,
+            sandbox=sandbox.text,
             now=utc_now,
             new_id=new_id,
         )
         await engine.launch()
         stack.push_async_callback(engine.close)
         await sessions.submit_open_tasks()
-        yield Services(loaded, database, event_log, broker, memory, llm, workspaces, engine, sessions)
+        yield Services(loaded, database, event_log, broker, memory, llm, sandbox, workspaces, engine, sessions)

@@ -16,6 +16,7 @@ from vgproject.errors import ConfigError
 from vgproject.llm.llm import LlmSettings
 from vgproject.pipeline import PipelineSettings
 from vgproject.schema.settings import Approvals, SessionSettings
+from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 
 PREFIX = "VGPROJECT_"
 SECRETS = frozenset({"token"})
@@ -62,12 +63,16 @@ class Config(BaseModel):
     model: str | None = None
     models: dict[str, str] = Field(default_factory=dict)
     approvals: Approvals = "on_request"
+    sandbox: Kind = "auto"
+    accept_no_isolation: bool = False
+    """Said beside ``--sandbox none``: commands may do all that the server's user can."""
     test_command: str | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     log_format: Literal["text", "json"] = "text"
     allowed_origins: list[str] = Field(default_factory=list)
     allowed_hosts: list[str] = Field(default_factory=list)
     limits: Limits = Limits()
+    sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()
     engine: EngineSettings = EngineSettings()
     phases: dict[str, PhaseSettings] = Field(default_factory=dict)

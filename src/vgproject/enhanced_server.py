@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from http import HTTPStatus
 
 import uvicorn
@@ -43,6 +43,7 @@ class EnhancedRAServer:
         self._manager: WebSocketManager | None = None
         self.authenticator: Authenticator | None = None
         self._running: DrainingServer | None = None
+        self._failure: VgprojectError | None = None
         self.app = FastAPI(
             title="vgPROJECT", version=__version__, lifespan=self._lifespan, docs_url=None, redoc_url=None
         )
@@ -61,7 +62,13 @@ class EnhancedRAServer:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(self._loaded) as services:
+        async with AsyncExitStack() as stack:
+            try:
+                services = await stack.enter_async_context(open_services(self._loaded))
+            except VgprojectError as error:
+                # uvicorn only logs it; `serve` raises it.
+                self._failure = error
+                raise
             self.authenticator = Authenticator(self._config.home, self._config.token)
             self.authenticator.keep()
             self._manager = WebSocketManager(services, self.authenticator)
@@ -84,6 +91,11 @@ class EnhancedRAServer:
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
         return response
 
+    @property
+    def sandbox(self) -> str:
+        """In what commands run."""
+        return str(self.app.state.services.sandbox.text)
+
     async def drain(self) -> None:
         """No new tasks; running ones stop at a durable point; everybody is told and closed with 4000."""
         assert self._manager is not None
@@ -101,7 +113,7 @@ class EnhancedRAServer:
     async def serve(self, ready: Callable[[str], None], *, signals: bool = True) -> None:
         """Serve until `stop`, or with ``signals`` until SIGTERM or SIGINT.
 
-        ``ready`` is called with the URL once requests are answered.
+        ``ready`` is called with the URL once requests are answered. Raises what kept the services from opening.
         """
         listener = _listen(self._config.host, self._config.port)
         host, port = listener.getsockname()[:2]
@@ -122,6 +134,8 @@ class EnhancedRAServer:
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
         await self._running.serve([listener])
+        if self._failure:
+            raise self._failure
 
 
 class DrainingServer(uvicorn.Server):

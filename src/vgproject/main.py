@@ -22,6 +22,14 @@ ApprovalsOption = Annotated[
     Optional[Literal["never", "on_request", "untrusted", "always"]],  # noqa: UP045
     typer.Option(help="When a tool call needs a person's word."),
 ]
+Sandbox = Annotated[
+    Optional[Literal["auto", "none"]],  # noqa: UP045
+    typer.Option(help="In what commands run: the best that works here, or nothing at all."),
+]
+AcceptNoIsolation = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--accept-no-isolation", help="Said beside --sandbox none: commands may do all that you can."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
@@ -56,11 +64,14 @@ def serve(
     model: Model = None,
     project: Project = None,
     approvals: ApprovalsOption = None,
+    sandbox: Sandbox = None,
+    accept_no_isolation: AcceptNoIsolation = None,
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
-    _call("tasks:serve", {**options, **_models(model)})
+    boxes = {"sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
+    _call("tasks:serve", {**options, **boxes, **_models(model)})
 
 
 @app.command()
@@ -73,6 +84,8 @@ def run(
     test_command: Annotated[Optional[str], typer.Option()] = None,  # noqa: UP045
     max_cost: Annotated[Optional[float], typer.Option(help="In USD.")] = None,  # noqa: UP045
     approvals: ApprovalsOption = None,
+    sandbox: Sandbox = None,
+    accept_no_isolation: AcceptNoIsolation = None,
     yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
     as_json: AsJson = False,
     server: Server = None,
@@ -83,6 +96,8 @@ def run(
         "test_command": test_command,
         "max_cost_usd": max_cost,
         "approvals": "never" if yes else approvals,
+        "sandbox": sandbox,
+        "accept_no_isolation": accept_no_isolation,
         **_models(model),
     }
     request = {"research_only": research_only, "plan_only": plan_only}

@@ -32,6 +32,8 @@ class RunCommand(Tool):
             "exit": f"Exit code {result.exit_code}.",
             "timeout": f"Ended after {arguments.timeout_seconds:g} seconds, unfinished.",
             "output_limit": "Ended because it printed too much.",
+            "oom": "Ended because it used too much memory.",
+            "disk_limit": "Ended because its files took too much room.",
         }
         return ToolResult(
             f"{output.rstrip()}\n{ends[result.reason]}",

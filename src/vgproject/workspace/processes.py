@@ -4,59 +4,74 @@ import asyncio
 import codecs
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from vgproject.workspace.sandbox.base import Launch
 
 MARKER = "VGPROJECT_COMMAND"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TERM")
 MAX_OUTPUT_CHARACTERS = 5_000_000
 
+Reason = Literal["exit", "timeout", "output_limit", "oom", "disk_limit"]
+
 
 @dataclass(frozen=True)
 class CommandResult:
     exit_code: int | None
-    reason: Literal["exit", "timeout", "output_limit"]
+    reason: Reason
     output: str
 
 
 async def run_command(
-    command: str,
+    launch: Launch,
     *,
     cwd: Path,
     environment: dict[str, str],
     marker: str,
     timeout_seconds: float,
     on_output: Callable[[str], None],
+    watch: Callable[[int], Awaitable[Reason]],
 ) -> CommandResult:
-    """Run ``command`` in a shell without input. Nothing that it started is left when this returns or is cancelled."""
+    """Run ``launch`` without input. Nothing that it started is left when this returns or is cancelled.
+
+    ``watch`` is given the process's id and returns why the command has to end. A box ends with the thread that
+    started it, so this is awaited on the event loop's thread.
+    """
     process = await asyncio.create_subprocess_exec(
-        "/bin/sh",
-        "-c",
-        command,
+        *launch.argv,
         cwd=cwd,
-        env={**environment, MARKER: marker},
+        env={**environment, **launch.environment, MARKER: marker},
+        pass_fds=launch.descriptors,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
     )
     output = Output(process, on_output)
-    reason: Literal["exit", "timeout", "output_limit"] = "exit"
+    reason: Reason = "exit"
     reading = asyncio.create_task(output.read())
+    watching = asyncio.ensure_future(watch(process.pid))
     try:
         async with asyncio.timeout(timeout_seconds):
             ended = asyncio.create_task(process.wait())
-            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done() and not reading.result():
-                reason = "output_limit"
-                _kill_tree(process.pid, marker)
+            over: set[asyncio.Future[Any]] = {reading, ended, watching}
+            while not ended.done() and reason == "exit":
+                await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+                if reading in over and reading.done():
+                    over.remove(reading)
+                    reason = "exit" if reading.result() else "output_limit"
+                elif watching.done():
+                    reason = watching.result()
+            _kill_tree(process.pid, marker)
             await ended
     except TimeoutError:
         reason = "timeout"
     finally:
+        watching.cancel()
         _kill_tree(process.pid, marker)
         await process.wait()
         await asyncio.wait({reading}, timeout=1)

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -12,17 +13,31 @@ from vgproject.schema.events import FileChange
 from vgproject.utils.ids import new_id
 from vgproject.workspace.git import run_git
 from vgproject.workspace.processes import CommandResult, clean_environment, run_command
+from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings
+from vgproject.workspace.sandbox.ownership import adopt, choose_uid
+from vgproject.workspace.sandbox.watch import watch
 from vgproject.workspace.shadow import Shadow
 
 
 class Workspace:
     """``root`` holds the files that the agents work on; ``project`` is never touched before `apply`."""
 
-    def __init__(self, directory: Path, project: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        project: Path,
+        environment: Mapping[str, str],
+        boxes: "Boxes",
+        readable: tuple[Path, ...] = (),
+    ) -> None:
+        """``readable``: what commands may read beside the workspace, such as the project's git objects."""
         self.root = directory / "files"
         self.project = project
         self._environment = dict(environment)
+        self._directory = directory
         self._home = directory / "home"
+        self._boxes = boxes
+        self._readable = readable
         self.shadow = Shadow(directory / "shadow.git", self.root)
 
     def path(self, relative: str) -> Path:
@@ -43,15 +58,31 @@ class Workspace:
         return (await self.shadow.diff()).decode(errors="replace")
 
     async def run(self, command: str, *, timeout_seconds: float, on_output: Callable[[str], None]) -> CommandResult:
-        self._home.mkdir(exist_ok=True)
-        return await run_command(
-            command,
-            cwd=self.root,
-            environment=clean_environment(self._environment, self._home),
-            marker=new_id("cmd"),
-            timeout_seconds=timeout_seconds,
-            on_output=on_output,
-        )
+        place = await self._prepare_place()
+        with self._boxes.sandbox.launch(("/bin/sh", "-c", command), place) as launch:
+            return await run_command(
+                launch,
+                cwd=self.root,
+                environment=clean_environment(self._environment, self._home),
+                marker=new_id("cmd"),
+                timeout_seconds=timeout_seconds,
+                on_output=on_output,
+                watch=lambda pid: watch(pid, place, self._boxes.settings),
+            )
+
+    async def _prepare_place(self) -> Place:
+        """Where a command runs: all that it may write belongs to its user."""
+        unconfined = self._boxes.sandbox.level == "none"
+        uid = None if unconfined else choose_uid(self._directory)
+        path_variable = self._environment.get("PATH", "")
+        temporary = self._directory / "tmp"
+        place = Place(self.root, self._home, temporary, self._readable, path_variable, uid)
+        for path in (self._home, temporary):
+            path.mkdir(exist_ok=True, mode=0o700)
+        if uid is not None:
+            for path in (self._home, temporary, self.root):
+                await asyncio.to_thread(adopt, path, uid)
+        return place
 
     async def read_with(self, program: str, *words: str) -> tuple[int, str, str]:
         """Exit code, output and complaints of a trusted program that only reads the workspace."""
@@ -94,23 +125,40 @@ class Workspace:
             return ""
 
 
+@dataclass(frozen=True)
+class Boxes:
+    """In what the commands of all workspaces run, and their bounds."""
+
+    sandbox: Sandbox
+    settings: SandboxSettings
+
+
 class Workspaces:
     """All workspaces, each in a directory of its own below ``home``."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, environment: Mapping[str, str], boxes: Boxes) -> None:
         self._home = home / "workspaces"
         self._environment = environment
+        self._boxes = boxes
 
     async def open_or_create(self, session_id: str, project: Path) -> Workspace:
         directory = self._home / session_id
-        workspace = Workspace(directory, project, self._environment)
         if not (directory / "workspace.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(parents=True, mode=0o700)
+            directory.mkdir(parents=True, exist_ok=True)
+            for path in (self._home, directory):
+                # The session's user passes through, and reads neither.
+                path.chmod(0o711 if choose_uid(directory) else 0o700)
+            workspace = Workspace(directory, project, self._environment, self._boxes)
             await _copy(project, workspace.root)
             await workspace.shadow.create()
-            (directory / "workspace.json").write_bytes(orjson.dumps({"project": str(project)}))
-        return workspace
+            (directory / "shadow.git").chmod(0o700)
+            workspace.root.chmod(0o700)
+            # Said before the first command: later, what git writes there is the agent's word.
+            stored = {"project": str(project), "readable": _shared_objects(workspace.root)}
+            (directory / "workspace.json").write_bytes(orjson.dumps(stored))
+            (directory / "workspace.json").chmod(0o600)
+        return await self.open(session_id)
 
     async def open(self, session_id: str) -> Workspace:
         """Raises `NotFoundError` (``no_workspace``) where no task of the session has begun."""
@@ -120,7 +168,8 @@ class Workspaces:
             raise NotFoundError(
                 "The session has no files yet: none of its tasks has begun.", code="no_workspace"
             ) from error
-        return Workspace(self._home / session_id, Path(stored["project"]), self._environment)
+        readable = tuple(Path(path) for path in stored.get("readable", ()))
+        return Workspace(self._home / session_id, Path(stored["project"]), self._environment, self._boxes, readable)
 
     async def delete(self, session_id: str) -> None:
         shutil.rmtree(self._home / session_id, ignore_errors=True)
@@ -132,6 +181,19 @@ async def _copy(project: Path, root: Path) -> None:
         await run_git("clone", "--quiet", "--shared", str(project), str(root), cwd=project)
     else:
         shutil.copytree(project, root, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+
+
+def _shared_objects(root: Path) -> list[str]:
+    """The object directories that a clone reads, and those that these name in turn."""
+    found: list[str] = []
+    waiting = [root / ".git" / "objects"]
+    while waiting:
+        listing = waiting.pop() / "info" / "alternates"
+        for line in listing.read_text().splitlines() if listing.is_file() else ():
+            if line not in found:
+                found.append(line)
+                waiting.append(Path(line))
+    return found
 
 
 async def _is_repository(project: Path) -> bool:

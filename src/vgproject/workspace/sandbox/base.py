@@ -13,7 +13,7 @@ Kind = Literal["auto", "none"]
 
 
 class SandboxSettings(BaseModel):
-    """``[sandbox]`` in configuration, but for ``kind``, which is ``--sandbox``."""
+    """``[sandbox_limits]`` in configuration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
