@@ -56,7 +56,7 @@ def open_for_writing(path: str) -> str:
 
 def find_in_environments(canary: str) -> str:
     try:
-        processes = [name for name in os.listdir("/proc") if name.isdigit()]
+        processes = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
     except OSError:
         return ""
     for pid in processes:
@@ -156,4 +156,4 @@ def attempts(target: dict[str, Any]) -> dict[str, Callable[[], str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: attempt() for name, attempt in attempts(json.loads(sys.argv[1])).items()}))
+    json.dump({name: attempt() for name, attempt in attempts(json.loads(sys.argv[1])).items()}, sys.stdout)

@@ -9,6 +9,7 @@ import os
 import resource
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,12 +103,10 @@ def _limit(order: Order) -> None:
 def _count_threads() -> int:
     """Those of this user: the kernel counts them all, the box's and the others'."""
     count = 0
-    for entry in os.scandir("/proc"):
-        try:
-            if entry.name.isdigit() and entry.stat().st_uid == os.getuid():
-                count += len(os.listdir(f"/proc/{entry.name}/task"))
-        except OSError:
-            continue
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and process.stat().st_uid == os.getuid():
+                count += len(list((process / "task").iterdir()))
     return count
 
 

@@ -25,6 +25,8 @@ from vgproject.workspace.sandbox.ownership import FIRST_UID
 KINDS: dict[str, NewSandbox] = {"bubblewrap": Bubblewrap, "landlock": Landlock}
 PROBE_UID = FIRST_UID - 1
 SECONDS = 30
+INTERPRETERS = (str(Path(sys.executable).resolve()), "/usr/bin/python3")
+"""The second for a box whose user may not go where the first is."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,11 @@ async def probe(sandbox: Sandbox, directory: Path) -> str:
     """Why the sandbox is not to be trusted here; empty if nothing got out of it."""
     if sandbox.name == "bubblewrap" and not shutil.which("bwrap"):
         return "the program bwrap is not found"
-    directory.mkdir(parents=True, exist_ok=True)
     canary = secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix=".probe-", dir=directory) as name:
-        base = Path(name)
-        uid = PROBE_UID if os.getuid() == 0 else None
-        base.chmod(0o711)
-        place = _make_place(base, uid)
-        with _targets(base, canary) as target:
-            printed, complaint = await _escape(sandbox, place, target)
-            daemon = await _find_survivor(canary)
-            victim_lives = os.waitpid(target["pid"], os.WNOHANG) == (0, 0)
+    with _make_place(directory) as place, _targets(place.root.parent, canary) as target:
+        printed, complaint = await _escape(sandbox, place, target)
+        daemon = await _find_survivor(canary)
+        victim_lives = _lives(target["pid"])
     try:
         outcomes: dict[str, str] = json.loads(printed)
     except ValueError:
@@ -104,16 +100,26 @@ async def probe(sandbox: Sandbox, directory: Path) -> str:
     return "; ".join(got for got in outcomes.values() if got)
 
 
-def _make_place(base: Path, uid: int | None) -> Place:
-    for name in ("files", "home", "tmp"):
-        (base / name).mkdir(mode=0o700)
-        if uid is not None:
-            os.chown(base / name, uid, uid)
-    script = base / "escape.py"
-    shutil.copyfile(escape.__file__, script)
-    script.chmod(0o644)
-    readable = (script, Path(sys.base_prefix).resolve())
-    return Place(base / "files", base / "home", base / "tmp", readable, os.defpath, uid)
+@contextmanager
+def _make_place(directory: Path) -> Iterator[Place]:
+    directory.mkdir(parents=True, exist_ok=True)
+    uid = PROBE_UID if os.getuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix=".probe-", dir=directory) as path:
+        base = Path(path)
+        base.chmod(0o711)
+        for name in ("files", "home", "tmp"):
+            (base / name).mkdir(mode=0o700)
+            if uid is not None:
+                os.chown(base / name, uid, uid)
+        script = base / "escape.py"
+        shutil.copyfile(escape.__file__, script)
+        script.chmod(0o644)
+        readable = (script, Path(sys.base_prefix).resolve())
+        yield Place(base / "files", base / "home", base / "tmp", readable, os.defpath, uid)
+
+
+def _lives(child: int) -> bool:
+    return os.waitpid(child, os.WNOHANG) == (0, 0)
 
 
 @contextmanager
@@ -148,7 +154,7 @@ def _targets(base: Path, canary: str) -> Iterator[dict[str, Any]]:
 async def _escape(sandbox: Sandbox, place: Place, target: dict[str, Any]) -> tuple[str, str]:
     """What the attempts printed, by the first interpreter that starts in the box, and complaints."""
     complaint = ""
-    for interpreter in (str(Path(sys.executable).resolve()), "/usr/bin/python3"):
+    for interpreter in INTERPRETERS:
         argv = (interpreter, "-I", "-S", str(place.readable[0]), json.dumps(target))
         with sandbox.launch(argv, place) as launch:
             try:
@@ -187,10 +193,10 @@ async def _find_survivor(canary: str) -> int | None:
 
 
 def _find_process(canary: str) -> int | None:
-    for entry in os.scandir("/proc"):
+    for process in Path("/proc").iterdir():
         with suppress(OSError):
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                words = Path(f"/proc/{entry.name}/cmdline").read_bytes().split(b"\0")
+            if process.name.isdigit() and int(process.name) != os.getpid():
+                words = (process / "cmdline").read_bytes().split(b"\0")
                 if canary.encode() in words:
-                    return int(entry.name)
+                    return int(process.name)
     return None

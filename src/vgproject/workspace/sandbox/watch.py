@@ -31,12 +31,12 @@ def measure_memory(pid: int) -> int:
     """Bytes that only the command's processes hold: ``pid``, all below it, and its process group."""
     children = defaultdict(list)
     members = {pid}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and (ids := _read_ids(entry.name)):
+    for name in (path.name for path in Path("/proc").iterdir()):
+        if name.isdigit() and (ids := _read_ids(name)):
             parent, group = ids
-            children[parent].append(int(entry.name))
+            children[parent].append(int(name))
             if group == pid:
-                members.add(int(entry.name))
+                members.add(int(name))
     waiting = list(members)
     while waiting:
         found = [child for child in children[waiting.pop()] if child not in members]
