@@ -52,6 +52,10 @@ def test_some_kind_works_here_and_the_others_are_named(not_tried: list[str]) -> 
     assert KINDS_HERE
 
 
+def list_directory(path: str) -> list[Path]:
+    return list(Path(path).iterdir())
+
+
 @contextmanager
 def victim(canary: str) -> Iterator[int]:
     """A process of the server's user with a key in its environment."""
@@ -124,8 +128,7 @@ async def test_nothing_outside_is_read_or_written(kind: str) -> None:
         assert (outside / "token").stat().st_mode & 0o777 == 0o600
         assert (outside / "another" / "secret").read_text() == "the other session's secret"
         assert sorted(path.name for path in outside.iterdir()) == ["another", "files", "home", "tmp", "token"]
-        assert not Path("/etc/escaped").exists()
-        assert not Path("/usr/escaped").exists()
+        assert not {"escaped"} & {path.name for top in ("/etc", "/usr") for path in list_directory(top)}
 
 
 async def test_keys_of_other_processes_are_not_seen_and_the_processes_not_killed(kind: str) -> None:
@@ -289,7 +292,8 @@ def find_ordinary_interpreter() -> str | None:
 
 
 def as_ordinary_user() -> list[str]:
-    return ["setpriv", f"--reuid={ORDINARY_UID}", f"--regid={ORDINARY_UID}", "--clear-groups"]
+    """``env`` because what setpriv starts is still found with root's rights."""
+    return ["setpriv", f"--reuid={ORDINARY_UID}", f"--regid={ORDINARY_UID}", "--clear-groups", "env"]
 
 
 def test_all_of_it_holds_for_an_ordinary_user_too(not_tried: list[str]) -> None:

@@ -67,6 +67,9 @@ async def run_command(
                 elif watching.done():
                     reason = watching.result()
             _kill_tree(process.pid, marker)
+            if reason == "output_limit":
+                # asyncio tells of the end only when all that was printed has been read.
+                reading = asyncio.create_task(output.drain())
             await ended
     except TimeoutError:
         reason = "timeout"
@@ -97,6 +100,11 @@ class Output:
             length += len(text)
             if length > MAX_OUTPUT_CHARACTERS:
                 return False
+        return True
+
+    async def drain(self) -> bool:
+        while await self._stream.read(65536):
+            pass
         return True
 
     def text(self) -> str:

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,14 @@ class Choice:
         }[self.sandbox.level]
 
 
-async def choose_sandbox(kind: Kind, *, accepted: bool, settings: SandboxSettings, directory: Path) -> Choice:
+async def choose_sandbox(
+    kind: Kind,
+    *,
+    accepted: bool,
+    settings: SandboxSettings,
+    directory: Path,
+    kinds: Mapping[str, NewSandbox] = KINDS,
+) -> Choice:
     """``directory`` is where workspaces are; the probe makes one of its own there, and removes it.
 
     Raises `ConfigError` (``no_isolation``) where no sandbox was asked for, but not twice, and `UnavailableError`
@@ -62,7 +69,7 @@ async def choose_sandbox(kind: Kind, *, accepted: bool, settings: SandboxSetting
             )
         return Choice(Unconfined(), {})
     rejected: dict[str, str] = {}
-    for name, new_sandbox in KINDS.items():
+    for name, new_sandbox in kinds.items():
         sandbox = new_sandbox(settings)
         complaint = await probe(sandbox, directory)
         if not complaint:
@@ -102,7 +109,8 @@ async def probe(sandbox: Sandbox, directory: Path) -> str:
 
 @contextmanager
 def _make_place(directory: Path) -> Iterator[Place]:
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.mkdir(exist_ok=True, mode=0o700)
     uid = PROBE_UID if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=directory) as path:
         base = Path(path)
