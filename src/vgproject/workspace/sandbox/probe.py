@@ -110,7 +110,8 @@ async def probe(sandbox: Sandbox, directory: Path) -> str:
 @contextmanager
 def _make_place(directory: Path) -> Iterator[Place]:
     directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    directory.mkdir(exist_ok=True, mode=0o700)
+    # Where the server is root, other users pass through to what is theirs, and read nothing.
+    directory.mkdir(exist_ok=True, mode=0o700 if os.getuid() else 0o711)
     uid = PROBE_UID if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=directory) as path:
         base = Path(path)
