@@ -133,9 +133,13 @@ class EnhancedRAServer:
             ready(url)
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
-        await self._running.serve([listener])
-        if self._failure:
-            raise self._failure
+        try:
+            await self._running.serve([listener])
+        except SystemExit:
+            # How uvicorn ends where the application did not start.
+            if self._failure:
+                raise self._failure from None
+            raise
 
 
 class DrainingServer(uvicorn.Server):

@@ -14,5 +14,6 @@ def not_tried(pytestconfig: pytest.Config) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for text in dict.fromkeys(config.stash.setdefault(NOT_TRIED, [])):
+    texts: list[str] = config.stash.get(NOT_TRIED, [])
+    for text in dict.fromkeys(texts):
         terminalreporter.write_line(f"NOT TRIED ({Path(__file__).parent.name}): {text}", red=True, bold=True)

@@ -97,7 +97,10 @@ async def probe(sandbox: Sandbox, directory: Path) -> str:
     try:
         outcomes: dict[str, str] = json.loads(printed)
     except ValueError:
-        return f"it does not start: {complaint.strip().splitlines()[-1] if complaint.strip() else 'no word'}"
+        said = complaint.strip().splitlines()[-1] if complaint.strip() else "no word"
+        # Landlock mounts nothing, so the session's user has to be able to walk to its files.
+        hint = f" (may other users pass through {directory.parent}?)" if os.getuid() == 0 and "denied" in said else ""
+        return f"it does not start: {said}{hint}"
     if daemon:
         outcomes["leave a daemon behind"] = "a daemon outlived the box"
         with suppress(ProcessLookupError):
