@@ -23,7 +23,7 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 @contextmanager
 def open_place(uid: int | None = None) -> Iterator[Place]:
     """A session's directories, where any user may pass, and beside them another session's file and a secret."""
-    uid = uid or (1_900_000_000 if os.getuid() == 0 else None)
+    uid = uid or (1_900_000_000 + os.getpid() if os.getuid() == 0 else None)
     with tempfile.TemporaryDirectory(prefix="vgproject-boxes-", dir="/var/tmp") as path:
         base = Path(path)
         base.chmod(0o711)
