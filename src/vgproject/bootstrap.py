@@ -18,6 +18,8 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.sessions import SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
+from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 
@@ -29,6 +31,7 @@ class Services:
     broker: Broker
     memory: Memory
     llm: Llm
+    sandbox: Choice
     workspaces: Workspaces
     engine: Engine
     sessions: SessionService
@@ -38,7 +41,10 @@ class Services:
 async def open_services(
     loaded: Loaded, *, observe: Callable[[StoredEvent], None] = lambda event: None
 ) -> AsyncIterator[Services]:
-    """``observe`` is called for every event that is stored. Raises `ConfigError` where the data directory cannot be used."""
+    """``observe`` is called for every event that is stored.
+
+    Raises `ConfigError` where the data directory cannot be used, and `UnavailableError` where no sandbox works.
+    """
     config = loaded.config
     try:
         config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -56,8 +62,17 @@ async def open_services(
         event_log.observe(observe)
         memory = Memory(database, now=utc_now, new_id=new_id)
         llm = Llm(config.llm, loaded.provider_environment)
-        workspaces = Workspaces(config.home, loaded.environ, config.workspace)
-        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=False)
+        sandbox = await choose_sandbox(
+            config.sandbox,
+            accepted=config.accept_no_isolation,
+            settings=config.sandbox_limits,
+            directory=config.home / "workspaces",
+        )
+        workspaces = Workspaces(
+            config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits), config.workspace
+        )
+        sandboxed = sandbox.sandbox.level != "none"
+        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
         engine = Engine(config.engine_database(), config.engine, pipeline.run_task)
         sessions = SessionService(
@@ -69,6 +84,7 @@ async def open_services(
             engine=engine,
             settings=settings,
             project=config.project,
+            sandbox=sandbox.text,
             now=utc_now,
             new_id=new_id,
         )
@@ -76,4 +92,4 @@ async def open_services(
         stack.push_async_callback(engine.close)
         await sessions.finish_applies()
         await sessions.submit_open_tasks()
-        yield Services(loaded, database, event_log, broker, memory, llm, workspaces, engine, sessions)
+        yield Services(loaded, database, event_log, broker, memory, llm, sandbox, workspaces, engine, sessions)

@@ -19,6 +19,7 @@ from vgproject.llm.providers import PROVIDERS
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
 from vgproject.schema.settings import Approvals, SessionSettings
+from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
 PREFIX = "VGPROJECT_"
@@ -85,6 +86,9 @@ class Config(BaseModel):
     model: str | None = None
     models: dict[str, str] = Field(default_factory=dict)
     approvals: Approvals = "on_request"
+    sandbox: Kind = "auto"
+    accept_no_isolation: bool = False
+    """Said beside ``--sandbox none``: commands may do all that the server's user can."""
     test_command: str | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     database_url: str | None = None
@@ -95,6 +99,7 @@ class Config(BaseModel):
     allowed_origins: list[str] = Field(default_factory=list)
     allowed_hosts: list[str] = Field(default_factory=list)
     limits: Limits = Limits()
+    sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()
     engine: EngineSettings = EngineSettings()
     event_log: EventLogSettings = EventLogSettings()

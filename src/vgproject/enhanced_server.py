@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import FrameType
 
 import uvicorn
@@ -15,7 +15,7 @@ from vgproject import __version__
 from vgproject.auth import COOKIE, Authenticator
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
-from vgproject.errors import BadInputError
+from vgproject.errors import BadInputError, VgprojectError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
@@ -40,6 +40,7 @@ class EnhancedRAServer:
         self._manager: WebSocketManager | None = None
         self.authenticator: Authenticator | None = None
         self._running: DrainingServer | None = None
+        self._failure: VgprojectError | None = None
         self.app = FastAPI(
             title="vgPROJECT",
             version=__version__,
@@ -70,7 +71,14 @@ class EnhancedRAServer:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
+        async with AsyncExitStack() as stack:
+            try:
+                opening = open_services(self._loaded, observe=app.state.metrics.count_event)
+                services = await stack.enter_async_context(opening)
+            except VgprojectError as error:
+                # uvicorn only logs it; `serve` raises it.
+                self._failure = error
+                raise
             self.authenticator = Authenticator(self._config.home, self._config.token)
             self.authenticator.keep()
             self._manager = manager = WebSocketManager(services, self.authenticator)
@@ -94,6 +102,11 @@ class EnhancedRAServer:
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
         return response
 
+    @property
+    def sandbox(self) -> str:
+        """In what commands run."""
+        return str(self.app.state.services.sandbox.text)
+
     async def drain(self) -> None:
         """No new tasks; running ones stop at a durable point; everybody is told and closed with 4000."""
         assert self._manager is not None
@@ -112,7 +125,7 @@ class EnhancedRAServer:
     async def serve(self, ready: Callable[[str], None], *, signals: bool = True) -> None:
         """Serve until `stop`, or with ``signals`` until SIGTERM or SIGINT.
 
-        ``ready`` is called with the URL once requests are answered.
+        ``ready`` is called with the URL once requests are answered. Raises what kept the services from opening.
         """
         listener = _listen(self._config.host, self._config.port)
         host, port = listener.getsockname()[:2]
@@ -132,7 +145,13 @@ class EnhancedRAServer:
             ready(url)
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
-        await self._running.serve([listener])
+        try:
+            await self._running.serve([listener])
+        except SystemExit:
+            # How uvicorn ends where the application did not start.
+            if self._failure:
+                raise self._failure from None
+            raise
 
 
 class DrainingServer(uvicorn.Server):

@@ -26,6 +26,14 @@ DatabaseOption = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--database-url", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."),
 ]
+Sandbox = Annotated[
+    Optional[Literal["auto", "none"]],  # noqa: UP045
+    typer.Option(help="In what commands run: the best that works here, or nothing at all."),
+]
+AcceptNoIsolation = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--accept-no-isolation", help="Said beside --sandbox none: commands may do all that you can."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
@@ -61,11 +69,13 @@ def serve(
     project: Project = None,
     approvals: ApprovalsOption = None,
     database_url: DatabaseOption = None,
+    sandbox: Sandbox = None,
+    accept_no_isolation: AcceptNoIsolation = None,
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
-    options["database_url"] = database_url
+    options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
     _call("tasks:serve", {**options, **_models(model)})
 
 
@@ -79,6 +89,8 @@ def run(
     test_command: Annotated[Optional[str], typer.Option()] = None,  # noqa: UP045
     max_cost: Annotated[Optional[float], typer.Option(help="In USD.")] = None,  # noqa: UP045
     approvals: ApprovalsOption = None,
+    sandbox: Sandbox = None,
+    accept_no_isolation: AcceptNoIsolation = None,
     yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
     take_uncommitted: Annotated[
         Optional[bool],  # noqa: UP045
@@ -99,6 +111,8 @@ def run(
         "approvals": "never" if yes else approvals,
         "take_uncommitted": take_uncommitted,
         "carry": carry or None,
+        "sandbox": sandbox,
+        "accept_no_isolation": accept_no_isolation,
         **_models(model),
     }
     request = {"research_only": research_only, "plan_only": plan_only}

@@ -105,10 +105,11 @@ class SessionService:
         engine: Engine,
         settings: PipelineSettings,
         project: Path,
+        sandbox: str,
         now: Clock,
         new_id: NewId,
     ) -> None:
-        """``project`` is the directory of sessions that name none."""
+        """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
         self._event_log = event_log
         self._memory = memory
@@ -117,6 +118,7 @@ class SessionService:
         self._engine = engine
         self._settings = settings
         self._project = project
+        self._sandbox = sandbox
         self._now = now
         self._new_id = new_id
 
@@ -244,7 +246,7 @@ class SessionService:
         async with self._database.unit_of_work() as work:
             owner = None if caller.role == "owner" else caller.user_id
             rows = await work.sessions.list_all(owner, limit)
-            return [_view(row, list(await work.sessions.list_tasks(row.id))) for row in rows]
+            return [_view(row, list(await work.sessions.list_tasks(row.id)), self._sandbox) for row in rows]
 
     async def get_session(self, session_id: str, caller: Caller) -> SessionView:
         """Raises `NotFoundError` (``no_such_session``) and `ForbiddenError`."""
@@ -253,7 +255,7 @@ class SessionService:
             tasks = list(await work.sessions.list_tasks(session_id))
         if caller.role != "owner" and row.owner != caller.user_id:
             raise ForbiddenError(f"The session {session_id!r} is not shared with {caller.user_id!r}.")
-        return _view(row, tasks)
+        return _view(row, tasks, self._sandbox)
 
     async def delete_session(self, session_id: str, caller: Caller, *, force: bool = False) -> None:
         """Raises `ConflictError`: ``task_running`` while a task is open; ``unapplied_changes``, but for ``force``."""
@@ -629,7 +631,7 @@ def _check_idle(view: SessionView) -> None:
         raise ConflictError("The session has a task that is not ended: cancel it first.", code="task_running")
 
 
-def _view(row: SessionRow, tasks: list[TaskRow]) -> SessionView:
+def _view(row: SessionRow, tasks: list[TaskRow], sandbox: str) -> SessionView:
     statuses = {task.status for task in tasks}
     running = next((status for status in ("running", "paused", "queued") if status in statuses), "idle")
     return SessionView.model_validate(
@@ -644,6 +646,7 @@ def _view(row: SessionRow, tasks: list[TaskRow]) -> SessionView:
             "epoch": row.epoch,
             "created_at": to_wire(row.created_at),
             "updated_at": to_wire(row.updated_at),
+            "sandbox": sandbox,
             "tasks": [
                 {
                     "task_id": task.id,

@@ -111,7 +111,7 @@ class WebSocketManager:
             user=caller.user_id if caller else None,
             role=caller.role if caller else None,
             limits=limits,
-            sandbox="none",
+            sandbox=self._services.sandbox.text,
         )
         await self._send(state, welcome.model_dump_json().encode())
 

@@ -197,13 +197,13 @@ def watch_until(
 
 
 def test_a_command_is_not_repeated_unasked_however_often_it_is_interrupted(tmp_path: Path) -> None:
-    command = "echo ran >> ../runs.txt; sleep 30"
+    command = "echo ran >> $HOME/runs.txt; sleep 30"
     implementation = script()["phases"]["implementation"]
     implementation[1] = {"tool_calls": [call("run_command", command=command)]}
     model = write_script(tmp_path, script(implementation=implementation))
     with serving(tmp_path, model=model) as server:
         session_id = server.start_task()
-        runs = tmp_path / "home" / "workspaces" / session_id / "runs.txt"
+        runs = tmp_path / "home" / "workspaces" / session_id / "home" / "runs.txt"
         wait_until(lambda: runs.exists())
         server.kill()
     with serving(tmp_path, model=model) as server:
@@ -356,7 +356,7 @@ def test_approvals_survive_a_kill_and_may_be_answered_out_of_order(tmp_path: Pat
     def approvals(log: list[dict[str, Any]]) -> list[str]:
         return [event["data"]["approval_id"] for event in log if event["type"] == "approval_requested"]
 
-    with serving(tmp_path, model=model, approvals="on_request") as server:
+    with serving(tmp_path, model=model, approvals="untrusted") as server:
         session_id = server.start_task()
         log = server.wait_for(session_id, "approval_requested")
         while len(approvals(log)) < 2:
@@ -364,7 +364,7 @@ def test_approvals_survive_a_kill_and_may_be_answered_out_of_order(tmp_path: Pat
         first, second = approvals(log)
         server.command(session_id, type="resolve_approval", approval_id=second, decision="approve")
         server.kill()
-    with serving(tmp_path, model=model, approvals="on_request") as server:
+    with serving(tmp_path, model=model, approvals="untrusted") as server:
         server.wait_for(session_id, "task_recovered")
         server.command(session_id, type="resolve_approval", approval_id=first, decision="approve")
         log = server.wait_for(session_id, *ENDS)

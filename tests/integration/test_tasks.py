@@ -85,7 +85,7 @@ async def test_a_task_is_researched_planned_and_implemented(tmp_path: Path, data
 async def test_research_that_finds_nothing_to_implement_ends_early(tmp_path: Path) -> None:
     submit = call("submit_research", notes="It is a calculator.", needs_implementation=False)
     model = write_script(tmp_path, script(research=[{"tool_calls": [submit]}]))
-    async with services_for(tmp_path, model=model) as services:
+    async with services_for(tmp_path, model=model, approvals="untrusted") as services:
         frames = await wait_for(services, await start(services), *ENDS)
     assert [frame.data["phase"] for frame in frames if frame.type == "phase_skipped"] == ["planning", "implementation"]
     assert frames[-1].data["result"] == "It is a calculator."
@@ -112,7 +112,7 @@ async def test_a_failed_phase_says_why_and_can_be_retried(tmp_path: Path) -> Non
 
 async def test_a_command_waits_for_its_approval_and_the_first_answer_wins(tmp_path: Path) -> None:
     model = write_script(tmp_path, script())
-    async with services_for(tmp_path, model=model) as services:
+    async with services_for(tmp_path, model=model, approvals="untrusted") as services:
         session_id = await start(services)
         asked = (await wait_for(services, session_id, "approval_requested"))[-1]
         while asked.type != "approval_requested":
@@ -168,7 +168,7 @@ async def test_a_running_command_is_cancelled_at_once(tmp_path: Path) -> None:
 
 async def test_a_steered_message_reaches_the_model_at_its_next_turn(tmp_path: Path) -> None:
     model = write_script(tmp_path, script())
-    async with services_for(tmp_path, model=model) as services:
+    async with services_for(tmp_path, model=model, approvals="untrusted") as services:
         session_id = await start(services)
         asked = [
             f for f in await wait_for(services, session_id, "approval_requested") if f.type == "approval_requested"

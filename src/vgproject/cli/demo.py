@@ -9,8 +9,11 @@ from typing import Any
 from vgproject.cli.client import Client
 from vgproject.cli.follow import create_view, follow_task
 from vgproject.cli.tasks import open_server
-from vgproject.config import load_config
+from vgproject.config import Config, Loaded, load_config
+from vgproject.errors import UnavailableError
 from vgproject.workspace.git import run_git
+from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
+from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 TASK = "The tests of the shopping cart fail. Find out why and make them pass."
@@ -36,7 +39,7 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
         "approvals": "never",
         "test_command": TEST_COMMAND,
     }
-    loaded = load_config(options)
+    loaded = await _load(options)
     print(f"A sample repository with failing tests is in {project}\n")
     async with open_server(loaded, None) as address:
         client = Client(address)
@@ -45,7 +48,9 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
         task = await client.request("POST", f"/v1/sessions/{session_id}/tasks", json={"content": TASK})
         code = await follow_task(client, session_id, task["task_id"], create_view(as_json=False))
         print("\n" + await client.request("GET", f"/v1/sessions/{session_id}/diff"))
-        workspace = await Workspaces(loaded.config.home, loaded.environ).open(session_id)
+        sandbox = await _choose(loaded.config)
+        boxes = Boxes(sandbox.sandbox, loaded.config.sandbox_limits)
+        workspace = await Workspaces(loaded.config.home, loaded.environ, boxes).open(session_id)
         tests = await workspace.run(TEST_COMMAND, timeout_seconds=60, on_output=lambda _: None)
         passed = tests.exit_code == 0
         print(f"{TEST_COMMAND}, run once more in the workspace: {'passed' if passed else 'FAILED'}")
@@ -54,6 +59,27 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
             print(f"  VGPROJECT_HOME={loaded.config.home} vgproject events {session_id}")
             await asyncio.Event().wait()
     return code or int(not passed)
+
+
+async def _load(options: dict[str, Any]) -> Loaded:
+    """With the sandbox that works here; the sample's own commands are known, so without one they run too."""
+    loaded = load_config(options)
+    try:
+        choice = await _choose(loaded.config)
+    except UnavailableError as error:
+        print(f"{error.message}\nThe demo runs without one: the commands of its sample are known and harmless.\n")
+        return load_config({**options, "sandbox": "none", "accept_no_isolation": True})
+    print(f"Sandbox: {choice.text}")
+    return loaded
+
+
+async def _choose(config: Config) -> Choice:
+    return await choose_sandbox(
+        config.sandbox,
+        accepted=config.accept_no_isolation,
+        settings=config.sandbox_limits,
+        directory=config.home / "workspaces",
+    )
 
 
 async def _make_project(project: Path) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from vgproject import __version__
 from vgproject.config import SECRETS, Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
-from vgproject.errors import ModelError, UnavailableError
+from vgproject.errors import ModelError, UnavailableError, VgprojectError
 from vgproject.llm.llm import Llm
 from vgproject.repositories.database_url import mask_password
 from vgproject.repositories.unit_of_work import Database
 from vgproject.routes.documents import openapi
 from vgproject.schema.documents import asyncapi
+from vgproject.workspace.sandbox.probe import choose_sandbox
 
 
 def upgrade_database(options: dict[str, Any]) -> int:
@@ -50,10 +51,9 @@ def examine(options: dict[str, Any]) -> int:
         value = "(hidden)" if name in SECRETS and getattr(loaded.config, name) else getattr(loaded.config, name)
         print(f"{name:<18} {mask_password(str(value))}  [{loaded.sources.get(name, 'default')}]")
     print()
-    findings = [_find_git(), _find_ripgrep(), _find_model(loaded), _find_database(loaded)]
+    findings = [_find_git(), _find_ripgrep(), _find_model(loaded), _find_database(loaded), *_find_sandbox(loaded)]
     for works, text in findings:
         print(f"{'✓' if works else '✗'} {text}")
-    print("! There is no sandbox: commands run as this user, and each needs approval unless approvals is 'never'.")
     return 0 if all(works for works, _ in findings) else 1
 
 
@@ -75,6 +75,20 @@ def _find_model(loaded: Loaded) -> tuple[bool, str]:
     except ModelError as error:
         return False, error.message
     return True, f"model: {model}"
+
+
+def _find_sandbox(loaded: Loaded) -> list[tuple[bool, str]]:
+    config = loaded.config
+    directory = config.home / "workspaces"
+    choosing = choose_sandbox(
+        config.sandbox, accepted=config.accept_no_isolation, settings=config.sandbox_limits, directory=directory
+    )
+    try:
+        choice = asyncio.run(choosing)
+    except VgprojectError as error:
+        return [(False, error.message)]
+    rejected = "".join(f"; {name} was not taken: {why}" for name, why in choice.rejected.items())
+    return [(True, f"sandbox: {choice.text}{rejected}")]
 
 
 def _find_database(loaded: Loaded) -> tuple[bool, str]:

@@ -25,8 +25,7 @@ def serve(options: dict[str, Any]) -> int:
     def ready(url: str) -> None:
         assert server.authenticator is not None
         print(f"vgproject is ready at {url}/sign-in?code={server.authenticator.new_code()}", flush=True)
-        if loaded.config.approvals != "never":
-            print("Commands run without a sandbox: each needs your approval.", file=sys.stderr, flush=True)
+        print(f"Sandbox: {server.sandbox}", file=sys.stderr, flush=True)
 
     _calm_collector()
     with hold_home(loaded.config.home):

@@ -156,6 +156,8 @@ class SessionView(Wire):
     epoch: str
     created_at: str
     updated_at: str
+    sandbox: str = ""
+    """In what the commands of this session run."""
     tasks: list[TaskView] = Field(default_factory=list)
 
 

@@ -45,6 +45,10 @@ def _end(result: CommandResult, arguments: RunArguments) -> str:
             return f"Ended after {arguments.timeout_seconds:g} seconds, unfinished."
         case "output_limit":
             return f"Ended because it printed more than {len(result.content)} bytes."
+        case "oom":
+            return "Ended because it used too much memory."
+        case "disk_limit":
+            return "Ended because its files took too much room."
         case "killed":
             by = f" by signal {result.exit_code - 128}" if result.exit_code else ""
             return f"The command was killed{by}."

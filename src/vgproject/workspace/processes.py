@@ -6,14 +6,15 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vgproject.errors import WorkspaceError
 from vgproject.workspace import supervisor
+from vgproject.workspace.sandbox.base import Launch
 
 MARKER = "VGPROJECT_COMMAND"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TERM")
@@ -22,8 +23,7 @@ CHUNK_BYTES = 64 * 1024
 END_SECONDS = 12
 """A little more than the supervisor takes at most to end everything."""
 
-Reason = Literal["exit", "timeout", "output_limit", "killed"]
-
+Reason = Literal["exit", "timeout", "output_limit", "oom", "disk_limit", "killed"]
 
 @dataclass(frozen=True)
 class CommandResult:
@@ -39,39 +39,54 @@ class CommandResult:
 
 
 async def run_command(
-    command: str,
+    launch: Launch,
     *,
     cwd: Path,
     environment: dict[str, str],
     marker: str,
     timeout_seconds: float,
     on_output: Callable[[str], None],
+    watch: Callable[[int], Awaitable[Reason]],
 ) -> CommandResult:
-    """Run ``command`` in a shell without input. Nothing that it started is left when this returns or is cancelled.
+    """Run ``launch`` without input. Nothing that it started is left when this returns or is cancelled.
 
+    ``watch`` is given the process's id and returns why the command has to end.
     Raises `WorkspaceError` (``command_too_long``, ``command_failed``) where it cannot be started.
     """
-    words = ("/bin/sh", "-c", command)
-    process = await _start(words, cwd=cwd, environment={**environment, MARKER: marker})
+    process = await _start(launch, cwd=cwd, environment={**environment, **launch.environment, MARKER: marker})
     assert process.stderr is not None
     output = Output(process, on_output)
     reading = asyncio.create_task(output.read())
     ending = asyncio.create_task(process.stderr.read())  # Only the supervisor holds it: its end is the supervisor's.
+    watching = asyncio.ensure_future(watch(process.pid))
     reason: Reason = "exit"
     try:
         async with asyncio.timeout(timeout_seconds):
-            await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done() and not reading.result():
-                reason = "output_limit"
-            elif await ending:
-                await reading
+            reason = await _reason_to_end(reading, ending, watching)
     except TimeoutError:
         reason = "timeout"
     finally:
+        watching.cancel()
         await _end(process, marker, reading, ending)
     if reason != "exit":
         return CommandResult(None, reason, output.content())
     return _result(ending.result(), output.content())
+
+
+async def _reason_to_end(
+    reading: asyncio.Task[bool], ending: asyncio.Task[bytes], watching: asyncio.Future[Reason]
+) -> Reason:
+    """``exit`` when the command has ended by itself and all that it printed is read."""
+    waiting: set[asyncio.Future[Any]] = {reading, ending, watching}
+    while True:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            return watching.result()
+        if reading.done() and not reading.result():
+            return "output_limit"
+        if ending.done() and (reading.done() or not ending.result()):
+            return "exit"
+        waiting -= {future for future in (reading, ending) if future.done()}
 
 
 def _result(status: bytes, content: bytes) -> CommandResult:
@@ -81,15 +96,16 @@ def _result(status: bytes, content: bytes) -> CommandResult:
     return CommandResult(code, "exit", content) if code >= 0 else CommandResult(128 - code, "killed", content)
 
 
-async def _start(words: tuple[str, ...], *, cwd: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
+async def _start(launch: Launch, *, cwd: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", supervisor.__file__, *words),
+            *(sys.executable, "-I", "-S", supervisor.__file__, *launch.argv),
             cwd=cwd,
             env=environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            pass_fds=launch.descriptors,
             start_new_session=True,
         )
     except OSError as error:

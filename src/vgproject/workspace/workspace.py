@@ -4,6 +4,7 @@ import asyncio
 import posixpath
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,9 @@ from vgproject.workspace.file_changes import FileChanges
 from vgproject.workspace.file_tree import FileTree
 from vgproject.workspace.journal import Journal, hold_directory
 from vgproject.workspace.processes import CommandResult, clean_environment, run_command
+from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings
+from vgproject.workspace.sandbox.ownership import adopt, choose_uid
+from vgproject.workspace.sandbox.watch import watch
 from vgproject.workspace.shadow import Checkpoint, Shadow
 
 
@@ -70,6 +74,7 @@ class Workspace:
         directory: Path,
         origin: Origin,
         environment: Mapping[str, str],
+        boxes: "Boxes",
         locks: "Locks",
         settings: WorkspaceSettings,
     ) -> None:
@@ -80,6 +85,7 @@ class Workspace:
         self.project = Path(origin.project)
         self._environment = dict(environment)
         self._home = directory / "home"
+        self._boxes = boxes
         self._locks = locks
         lock = locks.of(f"workspace {directory.name}")
         self.shadow = Shadow(
@@ -120,15 +126,47 @@ class Workspace:
         ]
 
     async def run(self, command: str, *, timeout_seconds: float, on_output: Callable[[str], None]) -> CommandResult:
-        self._home.mkdir(exist_ok=True)
-        return await run_command(
-            command,
-            cwd=self.root,
-            environment=clean_environment(self._environment, self._home),
-            marker=new_id("cmd"),
-            timeout_seconds=timeout_seconds,
-            on_output=on_output,
-        )
+        place = await self._prepare_place()
+        words = ("env", "-C", str(self.root), "/bin/sh", "-c", command)
+        with self._boxes.sandbox.launch(words, place) as launch:
+            return await run_command(
+                launch,
+                cwd=self.top,
+                environment=clean_environment(self._environment, self._home),
+                marker=new_id("cmd"),
+                timeout_seconds=timeout_seconds,
+                on_output=on_output,
+                watch=lambda pid: watch(pid, place, self._boxes.settings),
+            )
+
+    async def _prepare_place(self) -> Place:
+        """Where a command runs: all that it may write belongs to its user."""
+        unconfined = self._boxes.sandbox.level == "none"
+        uid = None if unconfined else choose_uid(self.directory)
+        path_variable = self._environment.get("PATH", "")
+        temporary = self.directory / "tmp"
+        place = Place(self.top, self._home, temporary, self._readable(), path_variable, uid)
+        for path in (self._home, temporary):
+            path.mkdir(exist_ok=True, mode=0o700)
+        if uid is not None:
+            for path in (self._home, temporary, self.top):
+                await asyncio.to_thread(adopt, path, uid)
+        return place
+
+    def _readable(self) -> tuple[Path, ...]:
+        """The stores of git objects that the clone borrows from, and those that these borrow from in turn.
+
+        Read from the user's repository: what stands in the workspace's own ``.git`` is the agent's word.
+        """
+        found: list[Path] = []
+        waiting = [Path(self.origin.objects)] if self.origin.objects else []
+        while waiting:
+            store = waiting.pop()
+            found.append(store)
+            listing = store / "info" / "alternates"
+            named = [store / line for line in listing.read_text().splitlines()] if listing.is_file() else []
+            waiting += [other for other in named if other not in found]
+        return tuple(found)
 
     async def apply(self) -> list[FileChange]:
         """Put what is new since the last apply into the user's checkout, all or nothing; what was put there.
@@ -205,6 +243,14 @@ class Workspace:
         part = self.directory / f"{name}.part"
         part.write_bytes(orjson.dumps(value))
         part.replace(self.directory / name)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """In what the commands of all workspaces run, and their bounds."""
+
+    sandbox: Sandbox
+    settings: SandboxSettings
 
 
 class Locks:

@@ -20,7 +20,7 @@ from vgproject.workspace.clone import (
 )
 from vgproject.workspace.repository import Repository, copy_if_there, find_repository
 from vgproject.workspace.shadow import Shadow
-from vgproject.workspace.workspace import Locks, Origin, Workspace, WorkspaceSettings
+from vgproject.workspace.workspace import Boxes, Locks, Origin, Workspace, WorkspaceSettings
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,12 @@ class WorkspaceUse:
 class Workspaces:
     """Each is in a directory of its own below ``home``, which appears when all in it is there."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str], settings: WorkspaceSettings | None = None) -> None:
+    def __init__(
+        self, home: Path, environment: Mapping[str, str], boxes: Boxes, settings: WorkspaceSettings | None = None
+    ) -> None:
         self._home = home / "workspaces"
         self._environment = environment
+        self._boxes = boxes
         self._settings = settings or WorkspaceSettings()
         self._locks = Locks()
 
@@ -173,8 +176,13 @@ class Workspaces:
         part = self._home / f".new-{session_id}"
         shutil.rmtree(part, ignore_errors=True)
         try:
-            part.mkdir(parents=True, mode=0o700)
+            part.mkdir(parents=True)
+            for path in (self._home, part):
+                # Where the server is root, the session's own user passes through, and reads nothing.
+                path.chmod(0o700 if os.getuid() else 0o711)
             yield part
+            for path in part.iterdir():
+                path.chmod(0o700 if path.is_dir() else 0o600)
             part.rename(self._home / session_id)
         except OSError as error:
             raise WorkspaceError(f"The workspace cannot be made: {error}", code="workspace_not_made") from error
@@ -187,7 +195,7 @@ class Workspaces:
         return Shadow(directory / "shadow.git", directory / "files", lock, max_file_bytes=limit)
 
     def _workspace(self, directory: Path, origin: Origin) -> Workspace:
-        return Workspace(directory, origin, self._environment, self._locks, self._settings)
+        return Workspace(directory, origin, self._environment, self._boxes, self._locks, self._settings)
 
 
 def _at(repository: Repository | None, origin: Origin) -> Repository | None:
