@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from vgproject.workspace.workspace import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 FILES = 11_000
@@ -20,7 +21,7 @@ async def measure() -> list[Figure]:
     """Medians of elapsed time."""
     with tempfile.TemporaryDirectory() as directory:
         project = await asyncio.to_thread(_make_project, Path(directory) / "project")
-        workspace = await Workspaces(Path(directory) / "home", {}).open_or_create("ses_1", project)
+        workspace = await Workspaces(Path(directory) / "home", {}, UNBOXED).open_or_create("ses_1", project)
         first = await workspace.checkpoint("first")
         known = [f"dir{number:03}/file0.py" for number in range(3)]
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from vgproject.workspace.workspace import Workspace
+from vgproject.workspace.workspace import UNBOXED, Workspace
 from vgproject.workspace.workspaces import Wanted, Workspaces
 
 GIT_ENVIRONMENT = {
@@ -61,5 +61,5 @@ def snapshot(directory: Path) -> dict[str, tuple[str, bytes]]:
 async def create_workspace(
     home: Path, project: Path, session_id: str = "ses_1", *, uncommitted: bool = False, carry: tuple[str, ...] = ()
 ) -> Workspace:
-    workspaces = Workspaces(home, {"PATH": os.environ["PATH"]})
+    workspaces = Workspaces(home, {"PATH": os.environ["PATH"]}, UNBOXED)
     return await workspaces.open_or_create(session_id, project, Wanted(uncommitted, carry))

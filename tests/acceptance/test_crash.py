@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -395,27 +396,26 @@ def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_afte
     settings.write_text("[limits]\ngrace_seconds = 1\n")
     model = write_waiting_script(tmp_path)
     with serving(tmp_path, model=model) as server:
-        session_id, pids = start_waiting_command(server, tmp_path)
+        session_id = start_waiting_command(server, tmp_path)
         began = time.monotonic()
         server.process.terminate()
         assert server.process.wait(timeout=20) == 0
         assert time.monotonic() - began < 8
-        assert not any(is_running(pid) for pid in pids)
+        assert count_running(tmp_path) == 0
     with serving(tmp_path, model=model) as server:
         asked = server.wait_for(session_id, "recovery_decision_requested")[-1]
-        forget_pids(tmp_path, session_id)
         decide(server, session_id, asked, "run_again")
-        pids = running_pids(tmp_path, session_id)
+        wait_until(lambda: count_running(tmp_path) == 2)
         began = time.monotonic()
         server.command(session_id, type="cancel").raise_for_status()
         assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_cancelled"
         assert time.monotonic() - began < 3, "a machine of its own needs under 1 second"
-        assert not any(is_running(pid) for pid in pids)
+        assert count_running(tmp_path) == 0
 
 
 def test_a_second_sigterm_ends_the_server_at_once_with_what_it_runs(tmp_path: Path) -> None:
     with serving(tmp_path, model=write_waiting_script(tmp_path)) as server:
-        _, pids = start_waiting_command(server, tmp_path)
+        start_waiting_command(server, tmp_path)
         with server.websocket() as websocket:
             frames = (frame for message in map(json.loads, websocket) for frame in listed(message))
             server.process.terminate()
@@ -424,7 +424,7 @@ def test_a_second_sigterm_ends_the_server_at_once_with_what_it_runs(tmp_path: Pa
             server.process.terminate()
             server.process.wait(timeout=20)
             assert time.monotonic() - began < 5, "without the second signal the grace time is 10 seconds"
-        wait_until(lambda: not any(is_running(pid) for pid in pids))
+        wait_until(lambda: count_running(tmp_path) == 0)
 
 
 def listed(message: Any) -> list[dict[str, Any]]:
@@ -432,29 +432,29 @@ def listed(message: Any) -> list[dict[str, Any]]:
 
 
 def write_waiting_script(tmp_path: Path) -> str:
+    """One of the command's two processes leaves its process group. In its box they have other ids than outside."""
     implementation = script()["phases"]["implementation"]
-    command = "setsid sleep 300 & echo $! > ../pids.txt; sleep 300 & echo $! >> ../pids.txt; wait"
+    command = f"setsid sleep {duration(tmp_path)} & sleep {duration(tmp_path)} & wait"
     implementation[1] = {"tool_calls": [call("run_command", command=command, timeout_seconds=600)]}
     return write_script(tmp_path, script(implementation=implementation))
 
 
-def start_waiting_command(server: Server, tmp_path: Path) -> tuple[str, list[int]]:
-    """Returns once the command's two processes run; one of them has left its process group."""
+def duration(tmp_path: Path) -> str:
+    """A number of seconds that no other test's processes have among their words."""
+    return f"300.{zlib.crc32(bytes(tmp_path)):010}"
+
+
+def start_waiting_command(server: Server, tmp_path: Path) -> str:
+    """Returns once the command's two processes run."""
     session_id = server.start_task()
-    return session_id, running_pids(tmp_path, session_id)
+    wait_until(lambda: count_running(tmp_path) == 2)
+    return session_id
 
 
-def running_pids(tmp_path: Path, session_id: str) -> list[int]:
-    pids = tmp_path / "home" / "workspaces" / session_id / "pids.txt"
-    wait_until(lambda: pids.exists() and len(pids.read_text().splitlines()) == 2)
-    return [int(pid) for pid in pids.read_text().split()]
-
-
-def forget_pids(tmp_path: Path, session_id: str) -> None:
-    (tmp_path / "home" / "workspaces" / session_id / "pids.txt").unlink()
-
-
-def is_running(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    return False
+def count_running(tmp_path: Path) -> int:
+    wanted = b"\0".join((b"sleep", duration(tmp_path).encode(), b""))
+    found = 0
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += process.read_bytes() == wanted
+    return found

@@ -35,6 +35,7 @@ from vgproject.schema.settings import SessionSettings
 from vgproject.sessions import Ack, Caller, SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.workspace.workspace import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 SERVER = Actor(kind="server", id="server")
@@ -180,10 +181,11 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             event_log=event_log,
             memory=memory,
             llm=Llm(config.llm, {}),
-            workspaces=Workspaces(path, {}),
+            workspaces=Workspaces(path, {}, UNBOXED),
             engine=engine,
             settings=config.pipeline_settings(),
             project=path,
+            sandbox="none",
             now=utc_now,
             new_id=new_id,
         )

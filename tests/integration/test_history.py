@@ -141,10 +141,11 @@ async def test_unapplied_work_is_not_deleted_unasked(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from vgproject.workspace.workspace import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 async def main():
-    workspace = await Workspaces(Path(sys.argv[1]), {}).open(sys.argv[2])
+    workspace = await Workspaces(Path(sys.argv[1]), {}, UNBOXED).open(sys.argv[2])
     sys.addaudithook(lambda event, arguments: event == "os.chmod" and os.kill(os.getpid(), signal.SIGKILL))
     await workspace.apply()
 

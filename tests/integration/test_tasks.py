@@ -133,7 +133,7 @@ async def test_what_is_approved_for_the_session_is_not_asked_again_in_it(tmp_pat
     implementation = script()["phases"]["implementation"]
     implementation[1:1] = [{"tool_calls": [call("run_command", command=TEST_COMMAND)]}]
     model = write_script(tmp_path, script(implementation=implementation))
-    async with services_for(tmp_path, model=model) as services:
+    async with services_for(tmp_path, model=model, approvals="untrusted") as services:
         session_id = await start(services)
         asked = next(
             frame

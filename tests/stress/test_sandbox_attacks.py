@@ -22,7 +22,8 @@ from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.sandbox.base import Place, SandboxSettings
 from vgproject.workspace.sandbox.ownership import adopt
 from vgproject.workspace.sandbox.probe import KINDS, probe
-from vgproject.workspace.workspace import Boxes, Workspaces
+from vgproject.workspace.workspace import Boxes
+from vgproject.workspace.workspaces import Workspaces
 
 MIB = 1024**2
 TIGHT = SandboxSettings(memory_bytes=128 * MIB, processes=64, file_bytes=8 * MIB, disk_bytes=20 * MIB)

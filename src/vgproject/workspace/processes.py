@@ -25,6 +25,7 @@ END_SECONDS = 12
 
 Reason = Literal["exit", "timeout", "output_limit", "oom", "disk_limit", "killed"]
 
+
 @dataclass(frozen=True)
 class CommandResult:
     """``exit_code`` only where the command ended by itself; one that a signal killed has 128 and its number."""

@@ -23,7 +23,7 @@ def main(words: list[str]) -> None:
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    shell = os.posix_spawn(
+    shell = os.posix_spawnp(
         words[0],
         words,
         os.environ,

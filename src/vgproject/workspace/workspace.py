@@ -19,7 +19,7 @@ from vgproject.workspace.file_changes import FileChanges
 from vgproject.workspace.file_tree import FileTree
 from vgproject.workspace.journal import Journal, hold_directory
 from vgproject.workspace.processes import CommandResult, clean_environment, run_command
-from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings
+from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings, Unconfined
 from vgproject.workspace.sandbox.ownership import adopt, choose_uid
 from vgproject.workspace.sandbox.watch import watch
 from vgproject.workspace.shadow import Checkpoint, Shadow
@@ -251,6 +251,10 @@ class Boxes:
 
     sandbox: Sandbox
     settings: SandboxSettings
+
+
+UNBOXED = Boxes(Unconfined(), SandboxSettings())
+"""For commands that are known: they may do whatever the server's user can."""
 
 
 class Locks:

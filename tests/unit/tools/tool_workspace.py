@@ -8,7 +8,7 @@ from vgproject.schema.base import JsonObject
 from vgproject.schema.events import RecalledEntry
 from vgproject.tools.base import ToolContext, ToolResult
 from vgproject.tools.registry import TOOLS, parse_arguments
-from vgproject.workspace.workspace import Locks, Origin, Workspace, WorkspaceSettings
+from vgproject.workspace.workspace import UNBOXED, Locks, Origin, Workspace, WorkspaceSettings
 
 
 class NoMemory:
@@ -25,6 +25,7 @@ class Hands:
             directory,
             Origin(project=project, top=project, base=""),
             {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            UNBOXED,
             Locks(),
             WorkspaceSettings(),
         )

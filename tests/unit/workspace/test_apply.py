@@ -12,7 +12,7 @@ import pytest
 
 from projects import commit_all, create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import ConflictError
-from vgproject.workspace.workspace import Workspace
+from vgproject.workspace.workspace import UNBOXED, Workspace
 from vgproject.workspace.workspaces import Workspaces
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20))
@@ -145,7 +145,7 @@ async def test_applied_again_only_what_is_new_arrives(tmp_path: Path) -> None:
 
 async def test_sessions_of_one_project_are_applied_one_after_the_other(tmp_path: Path) -> None:
     project, _ = await prepare(tmp_path)
-    workspaces = Workspaces(tmp_path / "home", {})
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED)
     one = await workspaces.open("ses_1")
     two = await workspaces.open_or_create("ses_2", project)
     (one.root / "text").write_bytes(TEXT.replace(b"line 3\n", b"three\n"))
@@ -177,6 +177,7 @@ async def test_a_plain_directory_is_applied_to_as_well(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from vgproject.workspace.workspace import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 home, kill_at = Path(sys.argv[1]), int(sys.argv[2])
@@ -190,7 +191,7 @@ def audit(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 async def main():
-    workspace = await Workspaces(home, {}).open("ses_1")
+    workspace = await Workspaces(home, {}, UNBOXED).open("ses_1")
     sys.addaudithook(audit)
     await workspace.apply()
 
@@ -209,7 +210,7 @@ async def test_an_apply_that_is_killed_is_not_begun_or_is_finished_by_the_next(t
     change_everything(workspace.root)
     before = snapshot(project)
     killed = apply_and_kill(tmp_path / "home", kill_at)
-    again = await Workspaces(tmp_path / "home", {}).open("ses_1")
+    again = await Workspaces(tmp_path / "home", {}, UNBOXED).open("ses_1")
     began = again.journal.pending
     told = await again.finish_apply()
     assert bool(told) == began

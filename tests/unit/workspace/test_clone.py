@@ -9,7 +9,7 @@ import pytest
 
 from projects import commit_all, create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import BadInputError, TooLargeError
-from vgproject.workspace.workspace import WorkspaceSettings
+from vgproject.workspace.workspace import UNBOXED, WorkspaceSettings
 from vgproject.workspace.workspaces import Wanted, Workspaces
 
 
@@ -32,7 +32,7 @@ async def test_a_clone_has_the_history_and_no_way_back_to_the_project(tmp_path: 
 async def test_the_project_keeps_its_work_tree_branches_and_index_and_gains_one_ref(tmp_path: Path) -> None:
     project = make_repository(tmp_path / "project")
     before = (git(project, "for-each-ref"), git(project, "status", "--porcelain"), snapshot(project))
-    workspaces = Workspaces(tmp_path / "home", {})
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED)
     await workspaces.open_or_create("ses_1", project)
     assert "refs/vgproject/base/ses_1" in git(project, "for-each-ref")
     await workspaces.delete("ses_1")
@@ -111,7 +111,7 @@ async def test_a_plain_directory_is_copied_without_ignored_and_special_files(tmp
 
 async def test_a_plain_directory_that_is_too_large_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     write_files(tmp_path / "project", {"data/huge.bin": b"x" * 2000, "a": b"a"})
-    workspaces = Workspaces(tmp_path / "home", {}, WorkspaceSettings(copy_max_bytes=1000))
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED, WorkspaceSettings(copy_max_bytes=1000))
     with pytest.raises(TooLargeError, match="'data'"):
         await workspaces.open_or_create("ses_1", tmp_path / "project")
     assert list((tmp_path / "home" / "workspaces").iterdir()) == []
@@ -227,7 +227,7 @@ async def test_several_sessions_of_one_project_are_apart(tmp_path: Path) -> None
 
 async def test_a_workspace_outlives_its_project(tmp_path: Path) -> None:
     write_files(tmp_path / "project", {"a": b"a"})
-    workspaces = Workspaces(tmp_path / "home", {})
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED)
     await workspaces.open_or_create("ses_1", tmp_path / "project", Wanted())
     shutil.rmtree(tmp_path / "project")
     assert await (await workspaces.open("ses_1")).diff() == ""

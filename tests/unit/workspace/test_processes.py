@@ -8,7 +8,15 @@ import pytest
 
 from vgproject.errors import WorkspaceError
 from vgproject.utils.ids import new_id
-from vgproject.workspace.processes import MARKER, MAX_OUTPUT_BYTES, CommandResult, clean_environment, run_command
+from vgproject.workspace.processes import (
+    MARKER,
+    MAX_OUTPUT_BYTES,
+    CommandResult,
+    Reason,
+    clean_environment,
+    run_command,
+)
+from vgproject.workspace.sandbox.base import Launch
 
 DAEMON = (
     f"{sys.executable} -c 'import os,time\n"
@@ -18,6 +26,12 @@ DAEMON = (
     '        os.execve("/bin/sleep", ["sleep", "{seconds}"], {{}})\n'
     "    os._exit(0)'"
 )
+
+
+async def forever(pid: int) -> Reason:
+    """Nothing is too much."""
+    never: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 async def run(
@@ -31,12 +45,13 @@ async def run(
             started.set()
 
     result = await run_command(
-        command,
+        Launch(("/bin/sh", "-c", command)),
         cwd=directory,
         environment=clean_environment(dict(os.environ), directory),
         marker=new_id("cmd"),
         timeout_seconds=timeout_seconds,
         on_output=show,
+        watch=forever,
     )
     return result, "".join(shown)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from projects import create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import BadInputError, ConflictError
 from vgproject.workspace.branch import create_branch
-from vgproject.workspace.workspace import Workspace
+from vgproject.workspace.workspace import UNBOXED, Workspace
 from vgproject.workspace.workspaces import Workspaces
 
 NAMES = st.sampled_from(["a.txt", "b", "sub/b.txt", "sub/deep/c", "nested/x", ".gitattributes", "x\ny", "-z", "é"])
@@ -150,7 +150,7 @@ async def test_known_paths_and_a_look_at_everything_make_the_same_checkpoint(tmp
 
 async def test_a_fork_begins_with_the_checkpoint_and_outlives_its_source(tmp_path: Path) -> None:
     project = make_repository(tmp_path / "project")
-    workspaces = Workspaces(tmp_path / "home", {})
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED)
     source = await workspaces.open_or_create("ses_1", project)
     write_files(source.root, {"a.txt": b"first\r\n", "new": b"new", "sub/b.txt": b"changed\n"})
     (source.root / ".gitignore").unlink()
@@ -168,7 +168,7 @@ async def test_a_fork_begins_with_the_checkpoint_and_outlives_its_source(tmp_pat
 
 async def test_a_plain_directory_is_forked_too(tmp_path: Path) -> None:
     write_files(tmp_path / "project", {"a": b"a"})
-    workspaces = Workspaces(tmp_path / "home", {})
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED)
     source = await workspaces.open_or_create("ses_1", tmp_path / "project")
     write_files(source.root, {"b": b"b"})
     made = await source.checkpoint("made")

@@ -10,7 +10,7 @@ import pytest
 
 from projects import create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import WorkspaceError
-from vgproject.workspace.workspace import WorkspaceSettings
+from vgproject.workspace.workspace import UNBOXED, WorkspaceSettings
 from vgproject.workspace.workspaces import Workspaces
 
 HOSTILE = [
@@ -62,7 +62,7 @@ async def test_a_name_that_git_cannot_hold_is_skipped_and_named(tmp_path: Path, 
 
 async def test_a_huge_file_is_skipped_and_named_and_survives_a_rewind(tmp_path: Path) -> None:
     project = make_repository(tmp_path / "project")
-    workspaces = Workspaces(tmp_path / "home", {}, WorkspaceSettings(checkpoint_max_file_bytes=100))
+    workspaces = Workspaces(tmp_path / "home", {}, UNBOXED, WorkspaceSettings(checkpoint_max_file_bytes=100))
     workspace = await workspaces.open_or_create("ses_1", project)
     write_files(workspace.root, {"huge": b"x" * 101, "new/huge": b"x" * 101, "new/small": b"s", "huge.log": b"x" * 101})
     for paths in (None, ["huge"]):
