@@ -2,17 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Held:
+    """An answer after which nothing comes, until the client hangs up."""
+
+    content: bytes
+
+
+Answer = bytes | Held | Callable[[str], bytes]
+"""A function gets the head of the request."""
 
 
 @dataclass
 class ProviderServer:
     """``answers`` are given in order; ``requests`` are the heads that came."""
 
-    answers: list[bytes]
+    answers: list[Answer]
     url: str = ""
     requests: list[str] = field(default_factory=list)
 
@@ -21,13 +32,18 @@ class ProviderServer:
         self.requests.append(head)
         length = next(line for line in head.lower().splitlines() if line.startswith("content-length:"))
         await reader.readexactly(int(length.partition(":")[2]))
-        writer.write(self.answers.pop(0))
-        await writer.drain()
+        answer = self.answers.pop(0)
+        content = answer.content if isinstance(answer, Held) else answer
+        writer.write(content if isinstance(content, bytes) else content(head))
+        with suppress(ConnectionError):
+            await writer.drain()
+            if isinstance(answer, Held):
+                await reader.read()
         writer.close()
 
 
 @asynccontextmanager
-async def open_provider_server(*answers: bytes) -> AsyncIterator[ProviderServer]:
+async def open_provider_server(*answers: Answer) -> AsyncIterator[ProviderServer]:
     provider = ProviderServer(list(answers))
     async with await asyncio.start_server(provider.answer, "127.0.0.1", 0) as server:
         provider.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -41,16 +57,22 @@ def failure(status: int, *, message: str = "no", **headers: str) -> bytes:
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
 
 
+def echo(status: int) -> Callable[[str], bytes]:
+    """A failure that says back the head of the request, with the key that is in it."""
+    return lambda head: failure(status, message=head)
+
+
+def head(content_type: str, length: int) -> bytes:
+    lines = ["HTTP/1.1 200 OK", f"Content-Type: {content_type}", f"Content-Length: {length}", "Connection: close"]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 def stream(*events: dict[str, Any], cut: bool = False) -> bytes:
     """Server-sent events; with ``cut`` the connection ends before the body does."""
     body = b"".join(_event(event) for event in events)
     if not cut and "choices" in events[0]:
         body += b"data: [DONE]\n\n"
-    length = len(body) + (100 if cut else 0)
-    head = (
-        f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    return head("text/event-stream", len(body) + (100 if cut else 0)) + body
 
 
 def _event(event: dict[str, Any]) -> bytes:

@@ -22,9 +22,7 @@ from vgproject.schema.settings import Approvals, SessionSettings
 
 PREFIX = "VGPROJECT_"
 SECRETS = frozenset({"token"})
-PROVIDER_VARIABLES = tuple(
-    sorted({name for provider in PROVIDERS.values() for name in (provider.key, provider.url) if name})
-)
+PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
 
 NOT_OF_A_PROJECT = frozenset(
@@ -124,7 +122,7 @@ class Loaded:
 
     config: Config
     sources: Mapping[str, str]
-    provider_environment: Mapping[str, str]
+    provider_environment: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
 
