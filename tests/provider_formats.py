@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provider_server import chat, head, stream
+from provider_server import chat, chunked, stream
 
 KEY = "sk-very-secret-0123456789"
 ARGUMENTS = ['{"path"', ': "a.py"}']
@@ -35,8 +35,7 @@ class Format:
         """With ``cut`` the connection ends before the body does; with ``events`` only the first so many are said."""
         said = self.events[:events]
         if isinstance(said[0], bytes):
-            body = b"".join(said)
-            return head("application/vnd.amazon.eventstream", len(body) + (100 if cut else 0)) + body
+            return chunked("application/vnd.amazon.eventstream", *said, cut=cut)
         return stream(*said, cut=cut)
 
 
@@ -187,9 +186,7 @@ def _chat() -> list[dict[str, Any]]:
 
 
 FORMATS = {
-    "anthropic": Format(
-        "claude-sonnet-5-5", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", _anthropic(), 0.003, f"x-api-key: {KEY}"
-    ),
+    "anthropic": Format("claude-sonnet-5-5", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", _anthropic(), 0.003, KEY),
     "openai": Format("gpt-4o", "OPENAI_API_KEY", "OPENAI_BASE_URL", _responses(), 0.0035, f"Bearer {KEY}"),
     "google": Format(
         "gemini-2.5-flash",

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from provider_formats import ARGUMENTS, FORMATS, KEY, Format
-from provider_server import Answer, Held, echo, failure, head, open_provider_server
+from provider_server import Answer, Held, chunked, echo, failure, open_provider_server
 from notes import Notes, make_call
 from vgproject.errors import ModelError
 from vgproject.llm.base import ModelReply
@@ -89,7 +89,7 @@ async def test_silence_between_two_tokens_has_an_end(provider: str) -> None:
 async def test_waiting_for_the_first_token_has_an_end(provider: str, heads: bool) -> None:
     form, notes = FORMATS[provider], Notes()
     settings = SETTINGS.model_copy(update={"timeout_seconds": 0.3})
-    silent = Held(head("text/event-stream", 1000) if heads else b"")
+    silent = Held(chunked("text/event-stream", cut=True) if heads else b"")
     with pytest.raises(ModelError) as raised:
         await ask(provider, silent, silent, notes=notes, settings=settings)
     assert raised.value.retryable
