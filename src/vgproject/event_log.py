@@ -21,8 +21,8 @@ from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.event_store import Appended, Batch, Blob, EventStore, NewRecord, Record
 from vgproject.repositories.postgres_event_store import PostgresEventStore
 from vgproject.repositories.sqlite_event_store import SqliteCheckpointer, SqliteEventStore
-from vgproject.schema.base import Actor, EventData
-from vgproject.schema.events import EVENT_TYPES, TaskQueued
+from vgproject.schema.base import Actor, EventData, JsonObject
+from vgproject.schema.events import EVENT_TYPES, TaskQueued, UnknownEvent
 from vgproject.schema.frames import EventFrame
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
@@ -30,7 +30,8 @@ from vgproject.utils.ids import NewId, derived_id
 logger = logging.getLogger(__name__)
 
 MAX_DATA_BYTES = 64 * 1024
-PREVIEW_CHARACTERS = 2_000
+PREVIEWS = ((2_000, 50), (300, 10))
+"""How much of data above that is shown in its place: characters of each text and items of each list."""
 
 Result = TypeVar("Result")
 
@@ -57,12 +58,18 @@ class StoredEvent:
     inserted: bool = True
 
     def frame(self) -> EventFrame:
-        return EventFrame.model_validate_json(self.payload)
+        return EventFrame.model_validate_json(self.payload, extra="ignore")
 
     def data(self) -> EventData:
-        """The typed data. That of an event too large for its frame holds previews."""
+        """The typed data. That of an event too large for its frame holds previews.
+
+        What a later release adds to a log does not keep this one from reading it: fields it does not know are
+        left out, and an event of a type it does not know is an `UnknownEvent`.
+        """
         data = {key: value for key, value in self.frame().data.items() if key != "blob"}
-        return EVENT_TYPES[self.type].model_validate(data)
+        if self.type not in EVENT_TYPES:
+            return UnknownEvent(kind=self.type, fields=data)
+        return EVENT_TYPES[self.type].model_validate(data, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,7 @@ class EventLog:
         blob = None
         if len(whole) > MAX_DATA_BYTES:
             blob = _blob(session_id, whole)
-            whole = orjson.dumps(_preview(data) | {"blob": _reference(blob)})
+            whole = orjson.dumps(_preview(event.data, data) | {"blob": _reference(blob)})
         time = to_wire(self._now())
         frame = {
             "type": event.data.type,
@@ -380,19 +387,24 @@ def _stored(session_id: str, record: Record, inserted: bool = True) -> StoredEve
     return StoredEvent(session_id, record.seq, record.type, payload, inserted)
 
 
-def _preview(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)
-    return {key: _shorten(item) for key, item in value.items()}
+def _preview(event: EventData, data: dict[str, Any]) -> dict[str, Any]:
+    """The same shape with long texts and lists cut, so that it still loads as the event's type."""
+    preview = data
+    for characters, items in PREVIEWS:
+        preview = {key: _shorten(value, characters, items) for key, value in data.items()}
+        if len(orjson.dumps(preview)) <= MAX_DATA_BYTES:
+            return preview
+    fields = type(event).model_fields
+    return {key: {} if fields[key].annotation == JsonObject else value for key, value in preview.items()}
 
 
-def _shorten(value: object) -> object:
-    """The same shape with long texts and lists cut, so that the data still loads as its type."""
+def _shorten(value: object, characters: int, items: int) -> object:
     match value:
         case str():
-            return value[:PREVIEW_CHARACTERS]
+            return value[:characters]
         case dict():
-            return {key: _shorten(item) for key, item in value.items()}
+            return {key: _shorten(item, characters, items) for key, item in value.items()}
         case list():
-            return [_shorten(item) for item in value[:50]]
+            return [_shorten(item, characters, items) for item in value[:items]]
         case _:
             return value
