@@ -21,17 +21,14 @@ from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.event_store import Appended, Batch, Blob, EventStore, NewRecord, Record
 from vgproject.repositories.postgres_event_store import PostgresEventStore
 from vgproject.repositories.sqlite_event_store import SqliteCheckpointer, SqliteEventStore
-from vgproject.schema.base import Actor, EventData, JsonObject
+from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import EVENT_TYPES, TaskQueued, UnknownEvent
 from vgproject.schema.frames import EventFrame
+from vgproject.schema.previews import MAX_DATA_BYTES, preview
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 
 logger = logging.getLogger(__name__)
-
-MAX_DATA_BYTES = 64 * 1024
-PREVIEWS = ((2_000, 50), (300, 10))
-"""How much of data above that is shown in its place: characters of each text and items of each list."""
 
 Result = TypeVar("Result")
 
@@ -185,11 +182,11 @@ class EventLog:
         self._epochs.pop(session_id, None)
 
     def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
-        whole = orjson.dumps(data := event.data.model_dump(mode="json"))
+        whole = orjson.dumps(event.data.model_dump(mode="json"))
         blob = None
         if len(whole) > MAX_DATA_BYTES:
             blob = _blob(session_id, whole)
-            whole = orjson.dumps(_preview(event.data, data) | {"blob": _reference(blob)})
+            whole = orjson.dumps(preview(event.data) | {"blob": _reference(blob)})
         time = to_wire(self._now())
         frame = {
             "type": event.data.type,
@@ -385,26 +382,3 @@ def _reference(blob: Blob) -> dict[str, Any]:
 def _stored(session_id: str, record: Record, inserted: bool = True) -> StoredEvent:
     payload = f'{{"seq":{record.seq},{record.payload[1:]}'.encode()
     return StoredEvent(session_id, record.seq, record.type, payload, inserted)
-
-
-def _preview(event: EventData, data: dict[str, Any]) -> dict[str, Any]:
-    """The same shape with long texts and lists cut, so that it still loads as the event's type."""
-    preview = data
-    for characters, items in PREVIEWS:
-        preview = {key: _shorten(value, characters, items) for key, value in data.items()}
-        if len(orjson.dumps(preview)) <= MAX_DATA_BYTES:
-            return preview
-    fields = type(event).model_fields
-    return {key: {} if fields[key].annotation == JsonObject else value for key, value in preview.items()}
-
-
-def _shorten(value: object, characters: int, items: int) -> object:
-    match value:
-        case str():
-            return value[:characters]
-        case dict():
-            return {key: _shorten(item, characters, items) for key, item in value.items()}
-        case list():
-            return [_shorten(item, characters, items) for item in value[:items]]
-        case _:
-            return value

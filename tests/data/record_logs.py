@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from integration.test_models import FIRST, HALF, SECOND, asked, submit
+from integration.test_models import FIRST, HALF, NUDGED, SECOND, asked, submit
 from integration.test_tasks import ENDS, OWNER, services_for, start, wait_for
 from sample import TEST_COMMAND, script, write_script
 from vgproject import __version__
@@ -50,7 +50,7 @@ async def record_failure_and_retry(home: Path) -> None:
 
 
 async def record_models_that_fail(home: Path) -> None:
-    async with asked(home, HALF, HALF, HALF, submit(), model=f"{FIRST},{SECOND}") as (services, _):
+    async with asked(home, HALF, HALF, HALF, NUDGED, HALF, HALF, submit(), model=f"{FIRST},{SECOND}") as (services, _):
         session_id = await start(services, max_cost_usd=1.0)
         await wait_for(services, session_id, *ENDS)
         await write(services, session_id, "models_that_fail")

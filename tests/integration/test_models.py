@@ -29,6 +29,7 @@ def submit(text: str = "Done.") -> bytes:
     )
 
 
+NUDGED = stream(chat({"role": "assistant", "content": "Hm."}), chat({}, finish="stop", usage=USAGE))
 HALF = stream(chat({"role": "assistant", "content": "Withdrawn words"}), cut=True)
 
 
@@ -121,8 +122,7 @@ async def test_no_key_is_in_a_sessions_log_or_the_servers(
 
 
 async def test_a_budget_that_cannot_be_kept_is_said_once(tmp_path: Path) -> None:
-    nudged = stream(chat({"role": "assistant", "content": "Hm."}), chat({}, finish="stop", usage=USAGE))
-    async with asked(tmp_path, nudged, nudged, submit()) as (services, _):
+    async with asked(tmp_path, NUDGED, NUDGED, submit()) as (services, _):
         frames = await wait_for(services, await start(services, max_cost_usd=1.0), *ENDS)
     [warning] = [frame.data for frame in frames if frame.type == "budget_warning"]
     assert f"What {FIRST} costs is not known" in warning["message"]
