@@ -40,7 +40,7 @@ class Format:
 
 
 def _anthropic() -> list[dict[str, Any]]:
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -171,7 +171,7 @@ def _amazon_event(kind: str, body: dict[str, Any]) -> bytes:
 
 
 def _chat() -> list[dict[str, Any]]:
-    call = {"index": 0, "id": "call_1", "type": "function"}
+    call: dict[str, Any] = {"index": 0, "id": "call_1", "type": "function"}
     calls = [
         call | {"function": {"name": "read_file", "arguments": ARGUMENTS[0]}},
         {"index": 0, "function": {"arguments": ARGUMENTS[1]}},

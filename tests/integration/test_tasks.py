@@ -64,7 +64,11 @@ async def start(services: Services, content: str = "Make the failing test pass",
 
 async def test_a_task_is_researched_planned_and_implemented(tmp_path: Path, database_url: DatabaseUrl) -> None:
     model = write_script(tmp_path, script())
-    options = {"approvals": "never", "test_command": TEST_COMMAND, "database_url": database_url.for_driver}
+    options: dict[str, Any] = {
+        "approvals": "never",
+        "test_command": TEST_COMMAND,
+        "database_url": database_url.for_driver,
+    }
     async with services_for(tmp_path, model=model, **options) as services:
         session_id = await start(services)
         frames = await wait_for(services, session_id, *ENDS)

@@ -14,7 +14,7 @@ def create_client(model: str, environment: Mapping[str, str]) -> Any:
     """Raises `ModelError` (``no_model_key``) that names the variables which are missing."""
     profile = environment.get("AWS_PROFILE")
     key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
-    if not (key and secret or profile):
+    if not ((key and secret) or profile):
         raise ModelError(
             f"The model {model} needs the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
             code="no_model_key",

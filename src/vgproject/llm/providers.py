@@ -30,7 +30,6 @@ from vgproject.errors import ModelError
 from vgproject.llm.base import ModelCall, ModelListener, ModelReply
 from vgproject.llm.prices import usage_of
 
-
 AWS_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
+from notes import Notes, make_call
 from provider_formats import ARGUMENTS, FORMATS, KEY, Format
 from provider_server import Answer, Held, chunked, echo, failure, open_provider_server
-from notes import Notes, make_call
 from vgproject.errors import ModelError
 from vgproject.llm.base import ModelReply
 from vgproject.llm.llm import Llm, LlmSettings
@@ -87,7 +87,7 @@ async def test_silence_between_two_tokens_has_an_end(provider: str) -> None:
 @EACH
 @pytest.mark.parametrize("heads", [False, True])
 async def test_waiting_for_the_first_token_has_an_end(provider: str, heads: bool) -> None:
-    form, notes = FORMATS[provider], Notes()
+    notes = Notes()
     settings = SETTINGS.model_copy(update={"timeout_seconds": 0.3})
     silent = Held(chunked("text/event-stream", cut=True) if heads else b"")
     with pytest.raises(ModelError) as raised:
