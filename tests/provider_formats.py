@@ -100,7 +100,7 @@ def _responses() -> list[dict[str, Any]]:
         call | {"arguments": "".join(ARGUMENTS), "status": "completed"},
     ]
     summary = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "response.created", "response": response},
         {"type": "response.output_item.added", "output_index": 0, "item": thought},
         {"type": "response.reasoning_summary_part.added", **summary, "part": {"type": "summary_text", "text": ""}},

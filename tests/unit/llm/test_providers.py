@@ -10,6 +10,7 @@ from provider_server import ProviderServer, chat, failure, open_provider_server,
 from vgproject.config import load_config
 from vgproject.errors import ModelError
 from vgproject.llm.llm import Llm, LlmSettings
+from vgproject.llm.providers import PROVIDERS
 
 KEY = "sk-very-secret"
 SETTINGS = LlmSettings(first_delay_seconds=0.001, longest_delay_seconds=0.01, timeout_seconds=2, silence_seconds=2)
@@ -170,3 +171,10 @@ def test_the_providers_variables_are_handed_on_and_their_values_are_not_shown(tm
     loaded = load_config({"home": tmp_path, "project": tmp_path}, dict.fromkeys(names, KEY))
     assert loaded.provider_environment == dict.fromkeys(names, KEY)
     assert KEY not in repr(loaded)
+
+
+def test_the_docs_name_every_provider_and_every_variable() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+    for name, provider in PROVIDERS.items():
+        assert f"`{name}`" in text
+        assert [variable for variable in provider.variables if f"`{variable}`" not in text] == []
