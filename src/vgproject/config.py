@@ -24,9 +24,7 @@ from vgproject.workspace.workspace import WorkspaceSettings
 
 PREFIX = "VGPROJECT_"
 SECRETS = frozenset({"token"})
-PROVIDER_VARIABLES = tuple(
-    sorted({name for provider in PROVIDERS.values() for name in (provider.key, provider.url) if name})
-)
+PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
 
 NOT_OF_A_PROJECT = frozenset(
@@ -139,7 +137,7 @@ class Loaded:
 
     config: Config
     sources: Mapping[str, str]
-    provider_environment: Mapping[str, str]
+    provider_environment: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
 

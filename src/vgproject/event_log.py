@@ -32,15 +32,13 @@ from vgproject.repositories.event_store import (
 from vgproject.repositories.postgres_event_store import PostgresEventStore
 from vgproject.repositories.sqlite_event_store import SqliteCheckpointer, SqliteEventStore
 from vgproject.schema.base import Actor, EventData
-from vgproject.schema.events import EVENT_TYPES, TaskQueued
+from vgproject.schema.events import EVENT_TYPES, TaskQueued, UnknownEvent
 from vgproject.schema.frames import EventFrame
+from vgproject.schema.previews import MAX_DATA_BYTES, preview
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 
 logger = logging.getLogger(__name__)
-
-MAX_DATA_BYTES = 64 * 1024
-PREVIEW_CHARACTERS = 2_000
 
 Result = TypeVar("Result")
 
@@ -71,12 +69,18 @@ class StoredEvent:
     inserted: bool = True
 
     def frame(self) -> EventFrame:
-        return EventFrame.model_validate_json(self.payload)
+        return EventFrame.model_validate_json(self.payload, extra="ignore")
 
     def data(self) -> EventData:
-        """The typed data. That of an event too large for its frame holds previews."""
+        """The typed data. That of an event too large for its frame holds previews.
+
+        What a later release adds to a log does not keep this one from reading it: fields it does not know are
+        left out, and an event of a type it does not know is an `UnknownEvent`.
+        """
         data = {key: value for key, value in self.frame().data.items() if key != "blob"}
-        return EVENT_TYPES[self.type].model_validate(data)
+        if self.type not in EVENT_TYPES:
+            return UnknownEvent(kind=self.type, fields=data)
+        return EVENT_TYPES[self.type].model_validate(data, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +199,11 @@ class EventLog:
         self._epochs.pop(session_id, None)
 
     def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
-        whole = orjson.dumps(data := event.data.model_dump(mode="json"))
+        whole = orjson.dumps(event.data.model_dump(mode="json"))
         blob = None
         if len(whole) > MAX_DATA_BYTES:
             blob = _blob(session_id, whole)
-            whole = orjson.dumps(_preview(data) | {"blob": _reference(blob)})
+            whole = orjson.dumps(preview(event.data) | {"blob": _reference(blob)})
         time = to_wire(self._now())
         frame = {
             "type": event.data.type,
@@ -397,21 +401,3 @@ def _reference(blob: Blob) -> dict[str, Any]:
 def _stored(session_id: str, record: Record, inserted: bool = True) -> StoredEvent:
     payload = f'{{"seq":{record.seq},{record.payload[1:]}'.encode()
     return StoredEvent(session_id, record.seq, record.type, payload, inserted)
-
-
-def _preview(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)
-    return {key: _shorten(item) for key, item in value.items()}
-
-
-def _shorten(value: object) -> object:
-    """The same shape with long texts and lists cut, so that the data still loads as its type."""
-    match value:
-        case str():
-            return value[:PREVIEW_CHARACTERS]
-        case dict():
-            return {key: _shorten(item) for key, item in value.items()}
-        case list():
-            return [_shorten(item) for item in value[:50]]
-        case _:
-            return value

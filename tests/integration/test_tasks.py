@@ -24,7 +24,9 @@ ENDS = {"task_completed", "task_failed", "task_cancelled"}
 
 
 @asynccontextmanager
-async def services_for(tmp_path: Path, **options: Any) -> AsyncIterator[Services]:
+async def services_for(
+    tmp_path: Path, *, environ: dict[str, str] | None = None, **options: Any
+) -> AsyncIterator[Services]:
     project = tmp_path / "project"
     if not project.exists():
         make_project(project)
@@ -35,7 +37,8 @@ async def services_for(tmp_path: Path, **options: Any) -> AsyncIterator[Services
         "engine": {"polling_seconds": 0.05},
         **options,
     }
-    async with open_services(load_config(given, {"PATH": "/usr/local/bin:/usr/bin:/bin"})) as services:
+    environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", **(environ or {})}
+    async with open_services(load_config(given, environ)) as services:
         yield services
 
 
@@ -61,7 +64,11 @@ async def start(services: Services, content: str = "Make the failing test pass",
 
 async def test_a_task_is_researched_planned_and_implemented(tmp_path: Path, database_url: DatabaseUrl) -> None:
     model = write_script(tmp_path, script())
-    options = {"approvals": "never", "test_command": TEST_COMMAND, "database_url": database_url.for_driver}
+    options: dict[str, Any] = {
+        "approvals": "never",
+        "test_command": TEST_COMMAND,
+        "database_url": database_url.for_driver,
+    }
     async with services_for(tmp_path, model=model, **options) as services:
         session_id = await start(services)
         frames = await wait_for(services, session_id, *ENDS)

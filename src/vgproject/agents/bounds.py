@@ -1,7 +1,7 @@
 """Where a running task holds: a wish to pause, a limit on turns or money. It goes on when it is resumed."""
 
 from vgproject.agents.context import PhaseContext
-from vgproject.schema.events import BudgetExceeded, TaskPaused
+from vgproject.schema.events import BudgetExceeded, BudgetWarning, TaskPaused
 
 
 class Bounds:
@@ -19,15 +19,28 @@ class Bounds:
         if turn >= self._turns_granted:
             await self._hold_at(BudgetExceeded(limit="turns", allowed=self._turns_granted, used=turn), turn)
             self._turns_granted += self._max_turns
+        await self._warn_of_unknown_price()
         while (exceeded := self._cost_exceeded()) is not None:
             await self._hold_at(exceeded, turn)
 
     def _cost_exceeded(self) -> BudgetExceeded | None:
         allowed = self._context.current_settings().max_cost_usd
-        used = self._context.meter.task.cost_usd or 0.0
+        used = self._context.meter.known_cost_usd
         if allowed is None or used < allowed:
             return None
         return BudgetExceeded(limit="cost_usd", allowed=allowed, used=used)
+
+    async def _warn_of_unknown_price(self) -> None:
+        """Said once in a task: the budget counts only what has a price."""
+        allowed, meter = self._context.current_settings().max_cost_usd, self._context.meter
+        if allowed is None or meter.task.cost_usd is not None:
+            return
+        message = (
+            f"What {self._context.model} costs is not known, so the limit of ${allowed:g} counts only the calls of"
+            " other models. Choose a model whose price is known, or set max_turns."
+        )
+        warning = BudgetWarning(limit="cost_usd", allowed=allowed, used=meter.known_cost_usd, message=message)
+        await self._context.reporter.send_update(warning, "budget/unknown_price")
 
     async def _hold_at(self, exceeded: BudgetExceeded, turn: int) -> None:
         self._holds += 1

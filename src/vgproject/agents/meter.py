@@ -18,10 +18,13 @@ def add_usage(one: Usage, other: Usage) -> Usage:
 class Meter:
     def __init__(self, task: Usage | None = None) -> None:
         self.task = task or Usage()
+        self.known_cost_usd = self.task.cost_usd or 0.0
+        """Of the calls whose price is known."""
         self._phases: dict[Phase, Usage] = {}
 
     def count(self, phase: Phase, model: str, call: Usage) -> UsageUpdated:
         """Add one call; the event that tells of it."""
+        self.known_cost_usd += call.cost_usd or 0.0
         self.task = add_usage(self.task, call)
         self._phases[phase] = add_usage(self._phases.get(phase, Usage()), call)
         return UsageUpdated(

@@ -8,7 +8,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from vgproject.agents.base import Json
 from vgproject.agents.context import PhaseContext
-from vgproject.llm.base import ModelCall
+from vgproject.llm.base import ModelCall, ModelReply
 from vgproject.llm.messages import dump_messages, dump_response, load_response
 from vgproject.models.tables import TurnRow
 from vgproject.schema.events import ModelFellBack, ModelRetried, Usage
@@ -73,7 +73,7 @@ class ModelTurns:
             instructions=self._instructions,
             tools=self._tools,
         )
-        reply = await context.services.llm.request(call, Listener(context, message_id))
+        reply = await self._request(call, message_id)
         response = dump_response(reply.response)
         async with context.services.database.unit_of_work() as work:
             await work.turns.put(
@@ -98,6 +98,14 @@ class ModelTurns:
             "to_approve": self._calls_to_approve(reply.response),
         }
 
+    async def _request(self, call: ModelCall, message_id: str) -> ModelReply:
+        listener = Listener(self._context, message_id)
+        try:
+            return await self._context.services.llm.request(call, listener)
+        except BaseException:
+            listener.withdraw()
+            raise
+
     def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
         policy = self._context.approval_policy(self._context.control.grants.granted)
@@ -117,6 +125,7 @@ class Listener:
     def __init__(self, context: PhaseContext, message_id: str) -> None:
         self._context = context
         self._message_id = message_id
+        self._retries = 0
 
     def on_text(self, text: str, offset: int) -> None:
         self._send({"type": "text_delta", "offset": offset, "text": text})
@@ -128,7 +137,7 @@ class Listener:
         self._send(
             {
                 "type": "tool_arguments_delta",
-                "tool_call_id": tool_call_id,
+                "tool_call_id": derived_id("call", self._message_id, tool_call_id),
                 "tool": tool,
                 "offset": offset,
                 "text": text,
@@ -140,11 +149,17 @@ class Listener:
         delta.update(session_id=session_id, message_id=self._message_id)
         self._context.services.broker.send_delta(session_id, delta)
 
-    async def on_retry(self, attempt: int, delay_ms: int, reason: str) -> None:
+    def withdraw(self) -> None:
+        """What was said of a reply that broke off does not count: nobody is given it any more."""
         self._context.services.broker.end_message(self._context.task.session_id, self._message_id)
+
+    async def on_retry(self, attempt: int, delay_ms: int, reason: str) -> None:
+        self.withdraw()
+        self._retries += 1
         update = ModelRetried(message_id=self._message_id, attempt=attempt, delay_ms=delay_ms, reason=reason)
-        await self._context.reporter.send_update(update, f"{self._message_id}/retried/{attempt}")
+        await self._context.reporter.send_update(update, f"{self._message_id}/retried/{self._retries}")
 
     async def on_fallback(self, from_model: str, to_model: str, reason: str) -> None:
-        update = ModelFellBack(from_model=from_model, to_model=to_model, reason=reason)
+        self.withdraw()
+        update = ModelFellBack(message_id=self._message_id, from_model=from_model, to_model=to_model, reason=reason)
         await self._context.reporter.send_update(update, f"{self._message_id}/fell_back/{to_model}")

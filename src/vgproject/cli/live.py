@@ -53,6 +53,7 @@ class LiveView:
                 f"[yellow]{data['decision']} by {escape(data['resolved_by'])}[/]"
             ),
             "recovery_decision_requested": lambda _, data: self._line(f"[yellow]{escape(data['unknown'])}[/]"),
+            "budget_warning": lambda _, data: self._line(f"[yellow]{escape(data['message'])}[/]"),
             "budget_exceeded": lambda _, data: self._line(
                 f"[yellow]The budget of {data['allowed']} {data['limit']} is used up.[/]"
             ),

@@ -63,9 +63,9 @@ class Llm:
     def default_model(self) -> str:
         """The first provider whose key is there. Raises `ModelError` (``no_model_key``)."""
         for name, provider in PROVIDERS.items():
-            if provider.key and self._environment.get(provider.key) and provider.default_model:
+            if provider.default_model and any(self._environment.get(key) for key in provider.keys):
                 return f"{name}:{provider.default_model}"
-        keys = ", ".join(provider.key for provider in PROVIDERS.values() if provider.key)
+        keys = ", ".join(key for provider in PROVIDERS.values() for key in provider.keys)
         raise ModelError(
             f"There is no model: none of {keys} is set. Set one, or use a local model with --model ollama:NAME"
             " or --model openai-compatible:NAME and OPENAI_BASE_URL.",

@@ -11,10 +11,24 @@ PROVIDER_IDS = {"bedrock": "aws"}
 def usage_of(response: ModelResponse, provider: str) -> Usage:
     """``cost_usd`` is ``None`` for a model that has no price in the list."""
     usage = response.usage
-    cost = None
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        requests=1,
+        cost_usd=_cost(response, provider),
+    )
+
+
+def _cost(response: ModelResponse, provider: str) -> float | None:
+    if provider == "ollama":
+        return 0.0
+    # Whoever answers at an address of the user's own takes their own price: only a known address has one.
+    place = (
+        {"provider_api_url": response.provider_url}
+        if provider == "openai-compatible"
+        else {"provider_id": PROVIDER_IDS.get(provider, provider)}
+    )
     try:
-        price = calc_price(usage, response.model_name or "", provider_id=PROVIDER_IDS.get(provider, provider))
-        cost = float(price.total_price)
+        return float(calc_price(response.usage, response.model_name or "", **place).total_price)
     except (LookupError, ValueError):
-        cost = 0.0 if provider == "ollama" else None
-    return Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, requests=1, cost_usd=cost)
+        return None

@@ -1,6 +1,7 @@
 """Real language models, by the name of their provider. A provider's library is loaded when it is first used."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -12,6 +13,7 @@ from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UnexpectedMode
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
+    ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
     TextPart,
@@ -28,26 +30,47 @@ from vgproject.errors import ModelError
 from vgproject.llm.base import ModelCall, ModelListener, ModelReply
 from vgproject.llm.prices import usage_of
 
+AWS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+)
+SECRET_ENDINGS = ("_KEY", "_KEY_ID", "_TOKEN")
+
 
 @dataclass(frozen=True)
 class Provider:
-    """Where a provider's classes are, and which variables hold its key and address."""
+    """Where a provider's classes are, and which variables hold its key and address.
+
+    Of ``keys`` the first that is set is sent, and only to the address in ``url``; ``others`` are read by ``client``.
+    """
 
     model: str
     provider: str
-    key: str | None = None
+    keys: tuple[str, ...] = ()
     url: str | None = None
+    others: tuple[str, ...] = ()
     default_url: str | None = None
     default_model: str | None = None
     client: str | None = None
-    """The class of the client that takes the address, where the provider's own class takes none."""
+    """What makes the client, where the provider's own class cannot be told all that it needs."""
+
+    refusal: str = "pydantic_ai.exceptions:UserError"
+    """What its library raises before anything is sent, as for credentials that ran out."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return tuple(name for name in (*self.keys, self.url, *self.others) if name)
 
 
 PROVIDERS: dict[str, Provider] = {
     "anthropic": Provider(
         "pydantic_ai.models.anthropic:AnthropicModel",
         "pydantic_ai.providers.anthropic:AnthropicProvider",
-        key="ANTHROPIC_API_KEY",
+        keys=("ANTHROPIC_API_KEY",),
         url="ANTHROPIC_BASE_URL",
         default_url="https://api.anthropic.com",
         default_model="claude-sonnet-5-5",
@@ -55,7 +78,7 @@ PROVIDERS: dict[str, Provider] = {
     "openai": Provider(
         "pydantic_ai.models.openai:OpenAIResponsesModel",
         "pydantic_ai.providers.openai:OpenAIProvider",
-        key="OPENAI_API_KEY",
+        keys=("OPENAI_API_KEY",),
         url="OPENAI_BASE_URL",
         default_url="https://api.openai.com/v1",
         default_model="gpt-5.6-sol",
@@ -63,7 +86,7 @@ PROVIDERS: dict[str, Provider] = {
     "google": Provider(
         "pydantic_ai.models.google:GoogleModel",
         "pydantic_ai.providers.google:GoogleProvider",
-        key="GEMINI_API_KEY",
+        keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         url="GOOGLE_GEMINI_BASE_URL",
         default_url="https://generativelanguage.googleapis.com",
         default_model="gemini-3.1-pro-preview",
@@ -71,7 +94,7 @@ PROVIDERS: dict[str, Provider] = {
     "openrouter": Provider(
         "pydantic_ai.models.openrouter:OpenRouterModel",
         "pydantic_ai.providers.openrouter:OpenRouterProvider",
-        key="OPENROUTER_API_KEY",
+        keys=("OPENROUTER_API_KEY",),
         url="OPENROUTER_BASE_URL",
         default_url="https://openrouter.ai/api/v1",
         client="openai:AsyncOpenAI",
@@ -80,7 +103,7 @@ PROVIDERS: dict[str, Provider] = {
     "groq": Provider(
         "pydantic_ai.models.groq:GroqModel",
         "pydantic_ai.providers.groq:GroqProvider",
-        key="GROQ_API_KEY",
+        keys=("GROQ_API_KEY",),
         url="GROQ_BASE_URL",
         default_url="https://api.groq.com",
         default_model="openai/gpt-oss-120b",
@@ -88,14 +111,19 @@ PROVIDERS: dict[str, Provider] = {
     "deepseek": Provider(
         "pydantic_ai.models.openai:OpenAIChatModel",
         "pydantic_ai.providers.deepseek:DeepSeekProvider",
-        key="DEEPSEEK_API_KEY",
+        keys=("DEEPSEEK_API_KEY",),
         url="DEEPSEEK_BASE_URL",
         default_url="https://api.deepseek.com",
         client="openai:AsyncOpenAI",
         default_model="deepseek-v4-pro",
     ),
     "bedrock": Provider(
-        "pydantic_ai.models.bedrock:BedrockConverseModel", "pydantic_ai.providers.bedrock:BedrockProvider"
+        "pydantic_ai.models.bedrock:BedrockConverseModel",
+        "pydantic_ai.providers.bedrock:BedrockProvider",
+        url="AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        others=AWS_VARIABLES,
+        client="vgproject.llm.bedrock:create_client",
+        refusal="botocore.exceptions:BotoCoreError",
     ),
     "ollama": Provider(
         "pydantic_ai.models.ollama:OllamaModel",
@@ -107,6 +135,7 @@ PROVIDERS: dict[str, Provider] = {
         "pydantic_ai.models.openai:OpenAIChatModel",
         "pydantic_ai.providers.openai:OpenAIProvider",
         url="OPENAI_BASE_URL",
+        others=("OPENAI_API_KEY",),
     ),
 }
 
@@ -125,43 +154,49 @@ class ProviderBackend:
     ) -> None:
         self._name = f"{provider}:{name}"
         self._provider = provider
-        self._key = environment.get(PROVIDERS[provider].key or "OPENAI_API_KEY")
+        self._environment = environment
+        self._timeout_seconds = timeout_seconds
         self._silence_seconds = silence_seconds
-        self._settings = ModelSettings(timeout=timeout_seconds, max_retries=0)
         self._model = build_model(provider, name, environment)
+        self._settings = ModelSettings(max_retries=0)
+        if "max_retries" in self._model.unsupported_settings:
+            self._settings = ModelSettings()
+        self._refusals = (UserError, resolve_name(PROVIDERS[provider].refusal))
 
     async def request(self, call: ModelCall, listener: ModelListener, *, attempt: int) -> ModelReply:
+        hearing = Hearing(listener)
         try:
-            return await self._request(call, listener)
+            return await self._request(call, hearing)
         except TimeoutError as error:
+            seconds = self._silence_seconds if hearing.began else self._timeout_seconds
             raise ModelError(
-                f"{self._name} said nothing for {self._silence_seconds:g} seconds.",
-                code="model_timeout",
-                retryable=True,
+                f"{self._name} said nothing for {seconds:g} seconds.", code="model_timeout", retryable=True
             ) from error
         except ModelHTTPError as error:
             raise self._http_error(error) from error
         except (ModelAPIError, UnexpectedModelBehavior, httpx.HTTPError, OSError) as error:
             raise ModelError(
-                self._hide_key(f"{self._name} broke off: {error}"), code="model_unreachable", retryable=True
+                self._hide(f"{self._name} broke off: {error}"), code="model_unreachable", retryable=True
             ) from error
-        except UserError as error:
-            raise ModelError(f"{self._name} cannot be asked this: {error}", code="model_refused") from error
+        except self._refusals as error:
+            raise ModelError(self._hide(f"{self._name} cannot be asked this: {error}"), code="model_refused") from error
 
-    async def _request(self, call: ModelCall, listener: ModelListener) -> ModelReply:
+    async def _request(self, call: ModelCall, hearing: "Hearing") -> ModelReply:
         messages: list[ModelMessage] = list(call.messages)
         assert isinstance(messages[-1], ModelRequest)
         messages[-1] = ModelRequest(parts=messages[-1].parts, instructions=call.instructions)
         parameters = ModelRequestParameters(function_tools=list(call.tools), allow_text_output=True)
-        hearing = Hearing(listener)
         opening = model_request_stream(
             self._model, messages, model_settings=self._settings, model_request_parameters=parameters
         )
-        async with opening as stream:
-            events = aiter(stream)
-            while (event := await asyncio.wait_for(anext(events, None), self._silence_seconds)) is not None:
+        clock = asyncio.get_running_loop().time
+        async with asyncio.timeout(self._timeout_seconds) as limit, opening as stream:
+            async for event in stream:
                 hearing.take(event)
+                limit.reschedule(clock() + self._silence_seconds)
             response = stream.get()
+        if not _is_whole(response):
+            raise UnexpectedModelBehavior("the reply ended without saying that it was the end")
         return ModelReply(response, self._name, usage_of(response, self._provider))
 
     def _http_error(self, error: ModelHTTPError) -> ModelError:
@@ -173,32 +208,48 @@ class ProviderBackend:
                 retryable=True,
                 retry_after=headers.get("retry-after"),
             )
-        return ModelError(self._hide_key(self._refusal(error)), code="model_refused")
+        return ModelError(self._hide(self._refusal(error)), code="model_refused")
 
     def _refusal(self, error: ModelHTTPError) -> str:
-        variable = PROVIDERS[self._provider].key or "its key"
+        kind = PROVIDERS[self._provider]
         match error.status_code:
             case 401 | 403:
-                return f"{self._name} refused the key ({error.status_code}): check {variable}."
+                variables = " and ".join([*kind.keys, *kind.others]) or "its key"
+                return f"{self._name} refused the key ({error.status_code}): check {variables}."
             case 404:
                 return f"{self._name} is not known at its address (404): check the model's name and the address."
             case status:
                 return f"{self._name} refused the call ({status}): {error.body}"
 
-    def _hide_key(self, text: str) -> str:
-        return text.replace(self._key, "(key)") if self._key else text
+    def _hide(self, text: str) -> str:
+        return hide_secrets(text, self._environment)
+
+
+def _is_whole(response: ModelResponse) -> bool:
+    """Whether the provider said why the reply ends: a stream can also end cleanly because a proxy gave up."""
+    return "finish_reason" in (response.provider_details or {}) or response.finish_reason == "content_filter"
+
+
+def hide_secrets(text: str, environment: Mapping[str, str]) -> str:
+    """``text`` without any key that is in ``environment``: a provider may say back what it was sent."""
+    for name, value in environment.items():
+        if name.endswith(SECRET_ENDINGS) and value:
+            text = text.replace(value, f"({name})")
+    return text
 
 
 class Hearing:
     """Passes a stream's events on to a listener, with offsets."""
 
     def __init__(self, listener: ModelListener) -> None:
+        self.began = False
         self._listener = listener
         self._text = 0
         self._reasoning = 0
         self._calls: dict[int, tuple[str, str, int]] = {}
 
     def take(self, event: object) -> None:
+        self.began = True
         match event:
             case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                 self._take_text(text)
@@ -224,8 +275,10 @@ class Hearing:
             self._listener.on_reasoning(text, self._reasoning)
             self._reasoning += len(text)
 
-    def _take_arguments(self, index: int, text: Any) -> None:
-        if isinstance(text, str) and text and index in self._calls:
+    def _take_arguments(self, index: int, arguments: Any) -> None:
+        """Some providers send the arguments as a whole, and then not as text."""
+        text = json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, dict) else arguments
+        if text and index in self._calls:
             call_id, tool, offset = self._calls[index]
             self._listener.on_tool_arguments(call_id, tool, text, offset)
             self._calls[index] = (call_id, tool, offset + len(text))
@@ -238,22 +291,31 @@ def build_model(provider: str, name: str, environment: Mapping[str, str]) -> Mod
     try:
         model: Model = resolve_name(kind.model)(name, provider=resolve_name(kind.provider)(**options))
     except UserError as error:
-        raise ModelError(f"The model {provider}:{name} cannot be used: {error}", code="bad_model_name") from error
+        sentence = hide_secrets(f"The model {provider}:{name} cannot be used: {error}", environment)
+        raise ModelError(sentence, code="bad_model_name") from error
     return model
 
 
 def _provider_options(kind: Provider, model: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    options: dict[str, str] = {}
-    if kind.key:
-        if not (key := environment.get(kind.key)):
-            raise ModelError(f"The model {model} needs the variable {kind.key}.", code="no_model_key")
-        options["api_key"] = key
-    if kind.url:
-        if not (url := environment.get(kind.url) or kind.default_url):
-            raise ModelError(f"The model {model} needs its address in {kind.url}.", code="no_model_key")
-        options["base_url"] = url
-    if kind.url == "OLLAMA_BASE_URL":
-        options["api_key"] = "none"
-    elif kind.url and not kind.key:
-        options["api_key"] = environment.get("OPENAI_API_KEY") or "none"
+    if kind.others == AWS_VARIABLES:
+        assert kind.client
+        return {"bedrock_client": resolve_name(kind.client)(model, environment)}
+    options = {"api_key": _key(kind, model, environment), "base_url": _address(kind, model, environment)}
     return {"openai_client": resolve_name(kind.client)(**options)} if kind.client else dict(options)
+
+
+def _key(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
+    """What is sent where there is no key is a word, since the libraries insist on one."""
+    names = kind.keys or kind.others
+    key = next((environment[name] for name in names if environment.get(name)), None)
+    if key is None and kind.keys:
+        raise ModelError(f"The model {model} needs the variable {' or '.join(kind.keys)}.", code="no_model_key")
+    return key or "none"
+
+
+def _address(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
+    assert kind.url
+    url = environment.get(kind.url) or kind.default_url
+    if not url:
+        raise ModelError(f"The model {model} needs its address in {kind.url}.", code="no_model_key")
+    return url

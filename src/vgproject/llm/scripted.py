@@ -6,6 +6,8 @@ a task that goes on after a crash gets the reply it would have had. `docs/script
 
 import asyncio
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,7 +115,7 @@ class ScriptedBackend:
 
     async def _speak(self, reply: Reply, listener: ModelListener, failure: Failure | None) -> None:
         said = 0
-        for text, say in ((reply.reasoning, listener.on_reasoning), (reply.text, listener.on_text)):
+        for text, say in _speech(reply, listener):
             for offset in range(0, len(text), reply.chunk_size):
                 if failure and said >= failure.after_chunks:
                     raise _failed(failure)
@@ -122,6 +124,19 @@ class ScriptedBackend:
                 await asyncio.sleep(reply.token_delay_ms / 1000)
         if failure:
             raise _failed(failure)
+
+
+def _speech(reply: Reply, listener: ModelListener) -> Iterator[tuple[str, Callable[[str, int], None]]]:
+    """What is said, in order, and to whom: reasoning, text, then each call's arguments, as real models do."""
+    yield reply.reasoning, listener.on_reasoning
+    yield reply.text, listener.on_text
+    for number, call in enumerate(reply.tool_calls, start=1):
+        arguments = orjson.dumps(call.arguments).decode()
+        yield arguments, partial(listener.on_tool_arguments, _call_id(number), call.tool)
+
+
+def _call_id(number: int) -> str:
+    return f"call_{number}"
 
 
 def first_prompt(call: ModelCall) -> str:
@@ -138,7 +153,7 @@ def _parts(reply: Reply) -> list[ModelResponsePart]:
     if reply.text:
         parts.append(TextPart(reply.text))
     for number, call in enumerate(reply.tool_calls, start=1):
-        parts.append(ToolCallPart(call.tool, call.arguments, tool_call_id=f"call_{number}"))
+        parts.append(ToolCallPart(call.tool, call.arguments, tool_call_id=_call_id(number)))
     return parts
 
 

@@ -390,6 +390,16 @@ class UsageUpdated(EventData):
     task_usage: Usage
 
 
+class BudgetWarning(EventData):
+    """A limit that cannot be kept as it was meant: ``message`` says why."""
+
+    type: ClassVar[str] = "budget_warning"
+    limit: Literal["cost_usd", "turns", "seconds"]
+    allowed: float
+    used: float
+    message: str
+
+
 class BudgetExceeded(EventData):
     type: ClassVar[str] = "budget_exceeded"
     limit: Literal["cost_usd", "turns", "seconds"]
@@ -408,7 +418,10 @@ class ModelRetried(EventData):
 
 
 class ModelFellBack(EventData):
+    """Another model is asked; text streamed under ``message_id`` is withdrawn."""
+
     type: ClassVar[str] = "model_fell_back"
+    message_id: str | None = None
     from_model: str
     to_model: str
     reason: str
@@ -478,11 +491,21 @@ EVENTS: tuple[type[EventData], ...] = (
     WorkspaceApplied,
     PlanStepUpdated,
     UsageUpdated,
+    BudgetWarning,
     BudgetExceeded,
     ModelRetried,
     ModelFellBack,
     MemoryRecalled,
     MemoryMerged,
 )
+
+
+class UnknownEvent(EventData):
+    """An event in a log that a later release has written. It is only read, never appended."""
+
+    type: ClassVar[str] = "unknown"
+    kind: str
+    fields: JsonObject
+
 
 EVENT_TYPES: dict[str, type[EventData]] = {event.type: event for event in EVENTS}

@@ -1,14 +1,16 @@
 """Providers, asked over real HTTP at a server that speaks their format."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from pydantic_ai.messages import ModelRequest, UserPromptPart
 
+from notes import Notes, make_call
 from provider_server import ProviderServer, chat, failure, open_provider_server, stream
+from vgproject.config import load_config
 from vgproject.errors import ModelError
-from vgproject.llm.base import ModelCall
 from vgproject.llm.llm import Llm, LlmSettings
+from vgproject.llm.providers import PROVIDERS
 
 KEY = "sk-very-secret"
 SETTINGS = LlmSettings(first_delay_seconds=0.001, longest_delay_seconds=0.01, timeout_seconds=2, silence_seconds=2)
@@ -28,34 +30,6 @@ REPLY = stream(
     chat({"tool_calls": [REST]}),
     chat({}, finish="tool_calls", usage={"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}),
 )
-
-
-class Notes:
-    """Writes down what a model says."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str, int]] = []
-        self.retries: list[tuple[int, int, str]] = []
-        self.fallbacks: list[tuple[str, str]] = []
-
-    def on_text(self, text: str, offset: int) -> None:
-        self.heard.append(("text", text, offset))
-
-    def on_reasoning(self, text: str, offset: int) -> None:
-        self.heard.append(("reasoning", text, offset))
-
-    def on_tool_arguments(self, tool_call_id: str, tool: str, text: str, offset: int) -> None:
-        self.heard.append((tool, text, offset))
-
-    async def on_retry(self, attempt: int, delay_ms: int, reason: str) -> None:
-        self.retries.append((attempt, delay_ms, reason))
-
-    async def on_fallback(self, from_model: str, to_model: str, reason: str) -> None:
-        self.fallbacks.append((from_model, to_model))
-
-
-def make_call(model: str) -> ModelCall:
-    return ModelCall(model, "research", 0, [ModelRequest(parts=[UserPromptPart("Hello")])], "Be brief.", [])
 
 
 def compatible(server: ProviderServer, settings: LlmSettings = SETTINGS) -> Llm:
@@ -152,3 +126,55 @@ def test_a_name_that_the_provider_cannot_have_is_told_before_any_call() -> None:
     with pytest.raises(ModelError, match="must be prefixed with the upstream provider") as raised:
         Llm(SETTINGS, {"OPENROUTER_API_KEY": KEY}).check("openrouter:some-model")
     assert raised.value.code == "bad_model_name"
+
+
+@pytest.mark.parametrize("key", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])
+def test_googles_key_has_two_names(key: str) -> None:
+    llm = Llm(SETTINGS, {key: KEY})
+    llm.check("google:gemini-2.5-flash")
+    assert llm.default_model().startswith("google:")
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({}, "needs the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."),
+        (
+            {"AWS_ACCESS_KEY_ID": "a"},
+            "needs the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
+        ),
+        ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "needs its region in AWS_REGION."),
+        ({"AWS_PROFILE": "nobody"}, "(nobody) could not be found"),
+    ],
+)
+def test_what_bedrock_lacks_is_named(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        Llm(SETTINGS, environment).check("bedrock:amazon.nova-lite-v1:0")
+    assert sentence in raised.value.message
+    assert raised.value.code == "no_model_key"
+
+
+@pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_bedrocks_region_has_two_names(region: str) -> None:
+    Llm(SETTINGS, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", region: "eu-west-1"}).check("bedrock:x")
+
+
+async def test_a_local_model_is_sent_no_key() -> None:
+    async with open_provider_server(REPLY) as server:
+        llm = Llm(SETTINGS, {"OPENAI_API_KEY": KEY, "OLLAMA_BASE_URL": server.url})
+        await llm.request(make_call("ollama:some-model"), Notes())
+    assert KEY not in server.requests[0]
+
+
+def test_the_providers_variables_are_handed_on_and_their_values_are_not_shown(tmp_path: Path) -> None:
+    names = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "GOOGLE_API_KEY", "OPENAI_API_KEY"]
+    loaded = load_config({"home": tmp_path, "project": tmp_path}, dict.fromkeys(names, KEY))
+    assert loaded.provider_environment == dict.fromkeys(names, KEY)
+    assert KEY not in repr(loaded)
+
+
+def test_the_docs_name_every_provider_and_every_variable() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+    for name, provider in PROVIDERS.items():
+        assert f"`{name}`" in text
+        assert [variable for variable in provider.variables if f"`{variable}`" not in text] == []
