@@ -199,7 +199,7 @@ class EventLog:
         self._epochs.pop(session_id, None)
 
     def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
-        whole = orjson.dumps(event.data.model_dump(mode="json"))
+        whole = orjson.dumps(data := event.data.model_dump(mode="json"))
         blob = None
         if len(whole) > MAX_DATA_BYTES:
             blob = _blob(session_id, whole)
