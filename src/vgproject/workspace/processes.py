@@ -131,7 +131,9 @@ async def _end(
         await asyncio.to_thread(_kill_marked, marker)
         with suppress(ProcessLookupError):
             process.kill()
-    await process.wait()
+    # It waits for the end of the pipes too, which a process that cannot be killed may hold.
+    await asyncio.wait({waiting := asyncio.create_task(process.wait())}, timeout=END_SECONDS)
+    waiting.cancel()
     draining.cancel()
     ending.cancel()
 

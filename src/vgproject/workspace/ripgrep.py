@@ -77,7 +77,7 @@ async def _run(words: list[str], *, cwd: str, stdin: int) -> Found:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        await process.communicate()  # Not only `wait`, which waits for the end of a pipe that nobody reads.
 
 
 async def _read(process: asyncio.subprocess.Process) -> Found:
