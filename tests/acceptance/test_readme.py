@@ -120,7 +120,7 @@ def test_the_table_of_models_is_that_of_the_code() -> None:
         assert keys == [provider.key or "OPENAI_API_KEY"] * bool(provider.key or name == "openai-compatible"), name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/decisions/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md"])
 def test_a_page_names_only_files_and_scripts_that_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     links = [ROOT / page / ".." / link for link in re.findall(r"\]\(([^):#]+)\)", text)]
