@@ -45,6 +45,7 @@ async def open_services(
     except OSError as error:
         raise ConfigError(f"The data directory {config.home} cannot be made: {error.strerror}.") from error
     settings = config.pipeline_settings()
+    settings.check()
     async with AsyncExitStack() as stack:
         database = Database(config.database())
         stack.push_async_callback(database.close)

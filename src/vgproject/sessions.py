@@ -303,6 +303,7 @@ class SessionService:
         async with self._database.unit_of_work() as work:
             [row] = [row for row in await work.sessions.list_tasks(view.session_id) if row.id == task.task_id]
         phase = command.phase or await self._failed_phase(view.session_id, row)
+        await self._check_phase(view.session_id, row, phase)
         retried = TaskRetried(phase=phase, attempt=row.attempt + 1)
         key = f"{task.task_id}/{retried.attempt}/retried"
         await self._say(view.session_id, retried, admission, key=key, task_id=task.task_id)
@@ -315,6 +316,14 @@ class SessionService:
         mine = [frame for event in events if (frame := event.frame()).task_id == task.id]
         started = [frame.data["phase"] for frame in mine if frame.type == "phase_started"]
         return str(started[-1]) if started else self._settings.phases_of(mine[0].data["pipeline"])[0]
+
+    async def _check_phase(self, session_id: str, task: TaskRow, phase: str) -> None:
+        queued = await self._event_log.find(session_id, f"{task.id}/queued")
+        phases = self._settings.phases_of(queued.frame().data["pipeline"] if queued else "standard")
+        if phase not in phases:
+            raise BadInputError(
+                f"The task has no phase {phase!r}: it must be one of {', '.join(phases)}.", code="no_such_phase"
+            )
 
     async def submit_open_tasks(self) -> None:
         """Queue what is open in the log, in case a crash came between the two. What is queued already stays so."""

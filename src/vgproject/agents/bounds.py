@@ -7,8 +7,9 @@ from vgproject.schema.events import BudgetExceeded, TaskPaused
 class Bounds:
     """Looked at before each turn of a phase."""
 
-    def __init__(self, context: PhaseContext) -> None:
+    def __init__(self, context: PhaseContext, thread_id: str) -> None:
         self._context = context
+        self._thread_id = thread_id
         self._max_turns = context.current_settings().max_turns or context.phase_settings.max_turns
         self._turns_granted = self._max_turns
 
@@ -29,7 +30,7 @@ class Bounds:
         return BudgetExceeded(limit="cost_usd", allowed=allowed, used=used)
 
     async def _hold_at(self, exceeded: BudgetExceeded, turn: int) -> None:
-        key = f"{self._context.run}/budget/{turn}/{exceeded.limit}/{exceeded.allowed}"
+        key = f"{self._thread_id}/budget/{turn}/{exceeded.limit}/{exceeded.allowed}"
         stored = await self._context.reporter.send_update(exceeded, key)
         paused = TaskPaused(
             reason=f"The budget is used up: {exceeded.used:g} of {exceeded.allowed:g} {exceeded.limit}."

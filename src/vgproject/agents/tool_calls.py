@@ -16,7 +16,9 @@ from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from vgproject.agents.base import Action, Json
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
+from vgproject.agents.tool_output import open_output
 from vgproject.errors import VgprojectError
+from vgproject.memory import MemorySaver
 from vgproject.schema.base import JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
@@ -64,9 +66,17 @@ class Call:
 
 
 class ToolCalls:
-    def __init__(self, context: PhaseContext, after: Callable[[Call, Outcome], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        context: PhaseContext,
+        memory: MemorySaver,
+        thread_id: str,
+        after: Callable[[Call, Outcome], Awaitable[None]],
+    ) -> None:
         """``after`` is told of each call's end, also of one that ended before a crash."""
         self._context = context
+        self._memory = memory
+        self._thread_id = thread_id
         self._after = after
 
     async def answer(self, turn: Turn, parts: list[ToolCallPart]) -> list[ToolReturnPart]:
@@ -75,7 +85,7 @@ class ToolCalls:
         await self._announce(calls)
         for call in calls:
             if call.problem is None:
-                call.step = self._context.steps.reserve(f"tool/{self._context.run}/{call.id}")
+                call.step = self._context.steps.reserve(f"tool/{self._thread_id}/{call.id}")
         answers: list[ToolReturnPart] = []
         for side_by_side, group in groupby(calls, key=lambda call: call.only_reads):
             if side_by_side:
@@ -169,25 +179,8 @@ class ToolCalls:
         return outcome
 
     def _tool_context(self, call: Call) -> ToolContext:
-        session_id, broker = self._context.task.session_id, self._context.services.broker
-        written = 0
-
-        def output(text: str) -> None:
-            nonlocal written
-            broker.send_delta(
-                session_id,
-                {
-                    "type": "tool_output_delta",
-                    "session_id": session_id,
-                    "tool_call_id": call.id,
-                    "stream": "merged",
-                    "offset": written,
-                    "text": text,
-                },
-            )
-            written += len(text)
-
-        return ToolContext(workspace=self._context.workspace, memory=self._context.memory, output=output)
+        output = open_output(self._context, call.id)
+        return ToolContext(workspace=self._context.workspace, memory=self._memory, output=output)
 
     async def _recover(self, call: Call, tool: Tool) -> Outcome | None:
         """A process began this call and ended before its result was recorded. ``None``: it may be run again."""

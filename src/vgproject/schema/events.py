@@ -78,6 +78,7 @@ class TaskQueued(EventData):
 class TaskStarted(EventData):
     type: ClassVar[str] = "task_started"
     phases: list[Phase]
+    settings: SessionSettings | None = Field(default=None, description="All that was in force when it began.")
 
 
 class TaskCompleted(EventData):
@@ -320,6 +321,13 @@ class FileChanged(EventData):
     tool_call_id: str | None = None
 
 
+class WorkspaceCreated(EventData):
+    """The session has its own copy of the project, made at ``commit``, where the project has one."""
+
+    type: ClassVar[str] = "workspace_created"
+    commit: str | None = None
+
+
 class WorkspaceApplied(EventData):
     type: ClassVar[str] = "workspace_applied"
     files: list[FileChange]
@@ -429,6 +437,7 @@ EVENTS: tuple[type[EventData], ...] = (
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     FileChanged,
+    WorkspaceCreated,
     WorkspaceApplied,
     PlanStepUpdated,
     UsageUpdated,

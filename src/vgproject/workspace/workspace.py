@@ -35,6 +35,15 @@ class Workspace:
             )
         return place
 
+    async def head(self) -> str | None:
+        """The commit that is checked out; none where the project had no commit."""
+        if not (self.root / ".git").exists():
+            return None
+        try:
+            return (await run_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=self.root)).decode().strip()
+        except WorkspaceError:
+            return None
+
     async def changes(self) -> list[FileChange]:
         return await self.shadow.changes()
 
