@@ -32,7 +32,7 @@ from vgproject.schema.events import (
     UserMessage,
     WorkspaceApplied,
 )
-from vgproject.schema.frames import SessionView, TaskView
+from vgproject.schema.frames import SessionView, TaskView, TurnView
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS, parse_arguments
@@ -207,6 +207,13 @@ class SessionService:
             await work.commit()
         self._event_log.forget(session_id)
         await self._workspaces.delete(session_id)
+
+    async def list_turns(self, session_id: str, caller: Caller) -> list[TurnView]:
+        """The session's model calls, in no particular order."""
+        await self.get_session(session_id, caller)
+        async with self._database.unit_of_work() as work:
+            rows = await work.turns.list_turns(session_id)
+        return [TurnView.model_validate({name: getattr(row, name) for name in TurnView.model_fields}) for row in rows]
 
     async def diff(self, session_id: str, caller: Caller) -> str:
         await self.get_session(session_id, caller)

@@ -1,5 +1,7 @@
 """Where a running task holds: a wish to pause, a limit on turns or money. It goes on when it is resumed."""
 
+from itertools import count
+
 from vgproject.agents.context import PhaseContext
 from vgproject.schema.events import BudgetExceeded, TaskPaused
 
@@ -17,10 +19,12 @@ class Bounds:
         """Returns when turn number ``turn`` (from 0) of the phase may begin."""
         await self._hold_while_paused()
         if turn >= self._turns_granted:
-            await self._hold_at(BudgetExceeded(limit="turns", allowed=self._turns_granted, used=turn), turn)
+            await self._hold_at(BudgetExceeded(limit="turns", allowed=self._turns_granted, used=turn), turn, 1)
             self._turns_granted += self._max_turns
-        while (exceeded := self._cost_exceeded()) is not None:
-            await self._hold_at(exceeded, turn)
+        for times in count(1):
+            if (exceeded := self._cost_exceeded()) is None:
+                break
+            await self._hold_at(exceeded, turn, times)
 
     def _cost_exceeded(self) -> BudgetExceeded | None:
         allowed = self._context.current_settings().max_cost_usd
@@ -29,8 +33,9 @@ class Bounds:
             return None
         return BudgetExceeded(limit="cost_usd", allowed=allowed, used=used)
 
-    async def _hold_at(self, exceeded: BudgetExceeded, turn: int) -> None:
-        key = f"{self._thread_id}/budget/{turn}/{exceeded.limit}/{exceeded.allowed}"
+    async def _hold_at(self, exceeded: BudgetExceeded, turn: int, times: int) -> None:
+        """``times`` counts the holds before the same turn: each needs a wish to resume of its own."""
+        key = f"{self._thread_id}/budget/{turn}/{exceeded.limit}/{times}"
         stored = await self._context.reporter.send_update(exceeded, key)
         paused = TaskPaused(
             reason=f"The budget is used up: {exceeded.used:g} of {exceeded.allowed:g} {exceeded.limit}."

@@ -74,6 +74,7 @@ class ModelTurns:
     ) -> Json:
         context = self._context
         thread_id = f"{context.task.attempt}/{self._thread_id}"
+        await context.control.catch_up()
         messages = context.control.messages_after(after)
         steered = [message.text for _, message in messages]
         request = ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in steered)])
