@@ -60,7 +60,7 @@ class AgentLoop(Generic[Submission]):
             instructions=job.instructions,
             tools=definitions([*job.tools, job.submit]),
         )
-        self._calls = ToolCalls(context, job.memory, job.thread_id, self._after_tool)
+        self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, self._after_tool)
         self._bounds = Bounds(context, job.thread_id)
         self._taken_seq = 0
         self._silent_turns = 0

@@ -115,9 +115,10 @@ class ModelTurns:
     async def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
         policy = self._context.approval_policy(await self._grants())
+        may_call = {tool.name for tool in self._tools}
         reasons: dict[str, str] = {}
         for call in response.tool_calls:
-            if (tool := TOOLS.get(call.tool_name)) is None:
+            if call.tool_name not in may_call or (tool := TOOLS.get(call.tool_name)) is None:
                 continue
             reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect)
             if reason:

@@ -6,7 +6,7 @@ stand side by side run together. Each has its step reserved before anything is w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -71,12 +71,14 @@ class ToolCalls:
         context: PhaseContext,
         memory: MemorySaver,
         thread_id: str,
+        tools: Sequence[str],
         after: Callable[[Call, Outcome], Awaitable[None]],
     ) -> None:
-        """``after`` is told of each call's end, also of one that ended before a crash."""
+        """``tools`` are those that may be run; ``after`` is told of each call's end, also of one before a crash."""
         self._context = context
         self._memory = memory
         self._thread_id = thread_id
+        self._tools = {name: TOOLS[name] for name in tools}
         self._after = after
 
     async def answer(self, turn: Turn, parts: list[ToolCallPart]) -> list[ToolReturnPart]:
@@ -95,12 +97,15 @@ class ToolCalls:
         return answers
 
     def _prepare(self, turn: Turn, part: ToolCallPart) -> Call:
-        tool = TOOLS.get(part.tool_name)
+        tool = self._tools.get(part.tool_name)
         problem: ToolFailure | None = None
         arguments: JsonObject = {}
         try:
             if tool is None:
-                raise ToolFailure(f"There is no tool {part.tool_name!r}.", code="unknown_tool")
+                raise ToolFailure(
+                    f"There is no tool {part.tool_name!r} here: the tools are {', '.join(self._tools)}.",
+                    code="unknown_tool",
+                )
             arguments = parse_arguments(tool, part.args).model_dump(exclude_unset=True)
         except ToolFailure as failure:
             problem = failure
