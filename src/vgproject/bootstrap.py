@@ -1,8 +1,9 @@
 """Builds all that lives as long as the server, in order, and closes it in reverse."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from vgproject.agents.context import AgentServices
 from vgproject.broker.base import Broker
@@ -11,6 +12,7 @@ from vgproject.config import Loaded
 from vgproject.engine import Engine
 from vgproject.errors import ConfigError
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
+from vgproject.llm.base import Backend
 from vgproject.llm.llm import Llm
 from vgproject.memory import Memory
 from vgproject.pipeline import Pipeline
@@ -21,6 +23,20 @@ from vgproject.utils.ids import new_id
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
 from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What running a task takes, without the engine that makes it durable."""
+
+    database: Database
+    event_log: EventLog
+    broker: Broker
+    memory: Memory
+    llm: Llm
+    sandbox: Choice
+    workspaces: Workspaces
+    pipeline: Pipeline
 
 
 @dataclass(frozen=True)
@@ -38,19 +54,19 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(
-    loaded: Loaded, *, observe: Callable[[StoredEvent], None] = lambda event: None
-) -> AsyncIterator[Services]:
-    """``observe`` is called for every event that is stored.
+async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = MappingProxyType({})) -> AsyncIterator[Parts]:
+    """``backends`` are models that are not a provider's.
 
-    Raises `ConfigError` where the data directory cannot be used, and `UnavailableError` where no sandbox works.
+    Raises `ConfigError` where the data directory cannot be used, or a phase cannot be done, and `UnavailableError`
+    where no sandbox works.
     """
     config = loaded.config
+    settings = config.pipeline_settings()
+    settings.check()
     try:
         config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"The data directory {config.home} cannot be made: {error.strerror}.") from error
-    settings = config.pipeline_settings()
     async with AsyncExitStack() as stack:
         database = Database(config.database())
         stack.push_async_callback(database.close)
@@ -59,9 +75,8 @@ async def open_services(
         event_log = await stack.enter_async_context(
             open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id)
         )
-        event_log.observe(observe)
         memory = Memory(database, now=utc_now, new_id=new_id)
-        llm = Llm(config.llm, loaded.provider_environment)
+        llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,
             accepted=config.accept_no_isolation,
@@ -74,17 +89,29 @@ async def open_services(
         sandboxed = sandbox.sandbox.level != "none"
         agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
-        engine = Engine(config.engine_database(), config.engine, pipeline.run_task)
+        yield Parts(database, event_log, broker, memory, llm, sandbox, workspaces, pipeline)
+
+
+@asynccontextmanager
+async def open_services(
+    loaded: Loaded, *, observe: Callable[[StoredEvent], None] = lambda event: None
+) -> AsyncIterator[Services]:
+    """``observe`` is called for every event that is stored. Raises what `open_parts` raises."""
+    config = loaded.config
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_parts(loaded))
+        parts.event_log.observe(observe)
+        engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task)
         sessions = SessionService(
-            database=database,
-            event_log=event_log,
-            memory=memory,
-            llm=llm,
-            workspaces=workspaces,
+            database=parts.database,
+            event_log=parts.event_log,
+            memory=parts.memory,
+            llm=parts.llm,
+            workspaces=parts.workspaces,
             engine=engine,
-            settings=settings,
+            settings=config.pipeline_settings(),
             project=config.project,
-            sandbox=sandbox.text,
+            sandbox=parts.sandbox.text,
             now=utc_now,
             new_id=new_id,
         )
@@ -92,4 +119,15 @@ async def open_services(
         stack.push_async_callback(engine.close)
         await sessions.finish_applies()
         await sessions.submit_open_tasks()
-        yield Services(loaded, database, event_log, broker, memory, llm, sandbox, workspaces, engine, sessions)
+        yield Services(
+            loaded,
+            parts.database,
+            parts.event_log,
+            parts.broker,
+            parts.memory,
+            parts.llm,
+            parts.sandbox,
+            parts.workspaces,
+            engine,
+            sessions,
+        )

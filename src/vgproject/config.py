@@ -14,10 +14,11 @@ from vgproject.agents.base import PhaseSettings
 from vgproject.engine import EngineSettings
 from vgproject.errors import ConfigError
 from vgproject.event_log import EventLogSettings
-from vgproject.llm.llm import LlmSettings
+from vgproject.llm.llm import READS_FILES, LlmSettings
 from vgproject.llm.providers import PROVIDERS
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
+from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
@@ -82,7 +83,7 @@ class Config(BaseModel):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     token: str | None = None
     model: str | None = None
-    models: dict[str, str] = Field(default_factory=dict)
+    models: dict[PhaseName, str] = Field(default_factory=dict)
     approvals: Approvals = "on_request"
     sandbox: Kind = "auto"
     accept_no_isolation: bool = False
@@ -102,8 +103,8 @@ class Config(BaseModel):
     engine: EngineSettings = EngineSettings()
     event_log: EventLogSettings = EventLogSettings()
     workspace: WorkspaceSettings = WorkspaceSettings()
-    phases: dict[str, PhaseSettings] = Field(default_factory=dict)
-    pipelines: dict[str, list[str]] = Field(default_factory=dict)
+    phases: dict[PhaseName, PhaseSettings] = Field(default_factory=dict)
+    pipelines: dict[str, Annotated[list[PhaseName], Field(min_length=1)]] = Field(default_factory=dict)
 
     @field_validator("database_url")
     @classmethod
@@ -184,16 +185,36 @@ def _read_untrusted(path: Path) -> dict[str, Any]:
     """Raises `ConfigError` for what a project may not choose: who may do what, or code to be loaded."""
     values = _read(path)
     refused = [name for name in values if name in NOT_OF_A_PROJECT]
-    phases = values.get("phases")
-    for phase, settings in phases.items() if isinstance(phases, dict) else ():
-        if isinstance(settings, dict) and not set("._:").isdisjoint(str(settings.get("strategy", ""))):
-            refused.append(f"phases.{phase}.strategy")
+    refused += [f"phases.{phase}.strategy" for phase, name in _chosen(values, "strategy") if ":" in name]
+    refused += [option for option, chain in _models(values) if _reads_files(chain)]
     if refused:
         raise ConfigError(
             f"The project's file {path} may not set {', '.join(refused)}, because a project is not trusted with it:"
             f" set it in {user_config_path('vgproject') / 'config.toml'}, the environment or on the command line."
         )
     return values
+
+
+def _chosen(values: dict[str, Any], option: str) -> list[tuple[str, str]]:
+    """What ``[phases.NAME]`` tables say of ``option``, by phase."""
+    phases = values.get("phases")
+    tables = phases.items() if isinstance(phases, dict) else ()
+    return [(phase, str(table[option])) for phase, table in tables if isinstance(table, dict) and option in table]
+
+
+def _models(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every option that names a model, with its value."""
+    by_phase = values.get("models")
+    return [
+        *([("model", str(values["model"]))] if "model" in values else []),
+        *((f"models.{phase}", str(name)) for phase, name in (by_phase if isinstance(by_phase, dict) else {}).items()),
+        *((f"phases.{phase}.model", name) for phase, name in _chosen(values, "model")),
+    ]
+
+
+def _reads_files(chain: str) -> bool:
+    """Whether a model of the chain is a file: a stranger's project would choose what the server reads and writes."""
+    return any(name.partition(":")[0].strip() in READS_FILES for name in chain.split(","))
 
 
 def _config_error(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:

@@ -187,6 +187,17 @@ def delete(
 
 
 @app.command()
+def replay(
+    session: SessionId,
+    task: Annotated[Optional[str], typer.Option(help="Report this task only.")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    server: Server = None,
+) -> None:
+    """Run a session again from its recorded model replies, in a scratch copy; exit code 1 where it now differs."""
+    _call("replay:replay", session, {}, task_id=task, server=server, as_json=as_json)
+
+
+@app.command()
 def doctor(project: Project = None, model: Model = None) -> None:
     """Print every setting with its source, and what does not work on this machine."""
     _call("machine:examine", {"project": project, **_models(model)})

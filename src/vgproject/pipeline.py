@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from vgproject.agents.base import COMPLETIONS, Handover, Json, PhaseSettings, Steps, TaskInput
@@ -12,7 +13,7 @@ from vgproject.agents.control import TaskControl, open_control
 from vgproject.agents.meter import Meter
 from vgproject.agents.phase_clock import open_phase_clock
 from vgproject.agents.reporter import SERVER, Reporter
-from vgproject.agents.strategies import load_strategy
+from vgproject.agents.strategies import PhaseStrategy, load_strategy
 from vgproject.errors import ConfigError, PhaseError, VgprojectError
 from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.memory import Memory, MemorySaver
@@ -40,6 +41,7 @@ from vgproject.schema.events import (
     UsageUpdated,
 )
 from vgproject.schema.settings import SessionSettings
+from vgproject.tools.registry import TOOLS
 from vgproject.utils.ids import new_id
 from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Wanted, Workspaces
@@ -77,6 +79,38 @@ class PipelineSettings:
 
     def phase(self, phase: Phase) -> PhaseSettings:
         return self.phases.get(phase, PhaseSettings())
+
+    def strategy(self, phase: Phase) -> PhaseStrategy:
+        """Raises `ConfigError` (``no_such_strategy``)."""
+        return load_strategy(self.phase(phase).strategy or phase)
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a pipeline, strategy or tool that could only fail when a phase begins."""
+        for pipeline, phases in {"standard": STANDARD, **self.pipelines}.items():
+            repeated = [phase for number, phase in enumerate(phases) if phase in phases[:number]]
+            if repeated:
+                raise ConfigError(
+                    f"The pipeline {pipeline!r} names the phase {repeated[0]!r} twice: each may come once."
+                )
+            for phase in phases:
+                self._check_phase(phase, f"the pipeline {pipeline!r}")
+        for phase in {*self.phases, *self.models}:
+            self._check_phase(phase, f"[phases.{phase}]" if phase in self.phases else f"models.{phase}")
+
+    def _check_phase(self, phase: Phase, named_by: str) -> None:
+        try:
+            self.strategy(phase)
+        except ConfigError as error:
+            raise ConfigError(
+                f"The phase {phase!r} of {named_by} cannot be done. {error.message}", code=error.code
+            ) from error
+        unknown = sorted(set(self.phase(phase).tools or ()) - TOOLS.keys())
+        if unknown:
+            known = ", ".join(sorted(name for name in TOOLS if not name.startswith("submit_")))
+            raise ConfigError(
+                f"[phases.{phase}] tools names {', '.join(map(repr, unknown))}: each must be one of {known}.",
+                code="no_such_tool",
+            )
 
 
 @dataclass
@@ -119,18 +153,19 @@ class Pipeline:
             return
         history = await self._history(task)
         began = next(event.seq for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
+        reporter, meter = Reporter(self._services.event_log, task, percent=_percent_before(task, history)), Meter()
         async with open_control(self._services.event_log, task, after=began) as control:
-            run = await self._open_run(task, steps, control, history)
-            body = asyncio.create_task(self._run_phases(run), name=f"task {task.task_id}")
+            open_run = partial(self._open_run, task, steps, control, reporter, meter, history)
+            body = asyncio.create_task(self._run_phases(open_run), name=f"task {task.task_id}")
             control.on_cancel(body.cancel)
             try:
                 await body
             except asyncio.CancelledError:
                 if control.cancel_requested is None:
                     raise
-                await self._cancel(run, control.cancel_requested.reason)
+                await self._cancel(reporter, meter, control.cancel_requested.reason)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
-                await self._fail(run, error)
+                await self._fail(reporter, meter, error)
 
     async def _history(self, task: TaskInput) -> list[StoredEvent]:
         types = {kind.type for kind in (*COMPLETIONS, TaskQueued, TaskRetried, ProgressUpdate, UsageUpdated)}
@@ -138,7 +173,13 @@ class Pipeline:
         return [event for event in events if event.frame().task_id == task.task_id]
 
     async def _open_run(
-        self, task: TaskInput, steps: Steps, control: TaskControl, history: list[StoredEvent]
+        self,
+        task: TaskInput,
+        steps: Steps,
+        control: TaskControl,
+        reporter: Reporter,
+        meter: Meter,
+        history: list[StoredEvent],
     ) -> TaskRun:
         request = next(data for event in history if isinstance(data := event.data(), TaskQueued))
         async with self._services.database.unit_of_work() as work:
@@ -155,12 +196,13 @@ class Pipeline:
             handover=handover,
             steps=steps,
             control=control,
-            reporter=Reporter(self._services.event_log, task, percent=_percent_before(task, history)),
-            meter=Meter(),
+            reporter=reporter,
+            meter=meter,
         )
 
-    async def _run_phases(self, run: TaskRun) -> None:
-        started = await run.reporter.send_update(TaskStarted(phases=list(run.phases)), "started")
+    async def _run_phases(self, open_run: Callable[[], Awaitable[TaskRun]]) -> None:
+        run = await open_run()
+        started = await run.reporter.send_update(TaskStarted(phases=list(run.phases), settings=run.settings), "started")
         if not started.inserted:
             await run.reporter.send_update(TaskRecovered(), f"recovered/{self._boot_id}")
         for phase in run.phases:
@@ -172,12 +214,13 @@ class Pipeline:
             completion = await self._run_phase(run, phase)
             run.handover = run.handover.with_completion(phase, completion)
         await run.reporter.send_progress(100, "Done", "done")
-        await self._end(run, _completed(run))
+        await self._end(run.reporter, _completed(run))
 
     async def _run_phase(self, run: TaskRun, phase: Phase) -> EventData:
         """The phase's completion, after as many new beginnings as its settings allow."""
         settings = self._settings.phase(phase)
         run.reporter.phase = phase
+        await self._stay_failed(run, phase)
         for attempt in range(1, settings.retries + 2):
             try:
                 return await self._try_phase(run, phase, settings, attempt)
@@ -188,26 +231,34 @@ class Pipeline:
                 await run.reporter.send_update(retrying, f"{phase}/{attempt}/retrying")
         raise AssertionError("the last attempt returns or raises")
 
+    async def _stay_failed(self, run: TaskRun, phase: Phase) -> None:
+        """Raise again the failure that the log tells of.
+
+        After a crash the finished steps answer at once, so a phase whose time was up would have time again and go on,
+        although everybody was told that it failed.
+        """
+        failed = await self._services.event_log.find(run.task.session_id, f"{run.task.key}/{phase}/failed")
+        if failed and isinstance(told := failed.data(), PhaseFailed):
+            raise PhaseError(told.error.message, code=told.error.code, retryable=told.error.retryable)
+
     async def _try_phase(self, run: TaskRun, phase: Phase, settings: PhaseSettings, attempt: int) -> EventData:
         model = self._settings.model_for(phase, run.settings) or self._services.llm.default_model()
         await run.reporter.send_update(PhaseStarted(phase=phase, model=model), f"{phase}/{attempt}/started")
         span = run.span(phase)
         await run.reporter.send_progress(span.start, phase.capitalize(), f"{phase}/{attempt}")
-        strategy = load_strategy(settings.strategy or phase)
         memory = MemorySaver(
             self._memory, project=run.project, session_id=run.task.session_id, task_id=run.task.task_id
         )
         workspace = await self._open_workspace(run)
+        strategy, thread_id = self._settings.strategy(phase), f"{phase}/{attempt}"
         try:
             async with open_phase_clock(settings.timeout_seconds) as clock:
                 context = PhaseContext(
                     phase=phase,
-                    run=f"{phase}/{attempt}",
                     task=run.task,
                     request=run.request,
                     settings=run.settings,
                     phase_settings=settings,
-                    model=model,
                     span=span,
                     clock=clock,
                     services=self._services,
@@ -217,9 +268,8 @@ class Pipeline:
                     meter=run.meter,
                     handover=run.handover,
                     workspace=workspace,
-                    memory=memory,
                 )
-                completion = await strategy.run(context)
+                completion = await strategy.run(run.request.content, model, memory, thread_id, context=context)
         except TimeoutError as error:
             raise PhaseError(
                 f"The phase {phase} took longer than {settings.timeout_seconds:g} seconds.", code="phase_timeout"
@@ -246,36 +296,40 @@ class Pipeline:
         if merged.added or merged.merged:
             await run.reporter.send_update(merged, f"{phase}/merged")
 
-    async def _cancel(self, run: TaskRun, reason: str | None) -> None:
+    async def _cancel(self, reporter: Reporter, meter: Meter, reason: str | None) -> None:
         sentence = f"The task was cancelled: {reason}" if reason else "The task was cancelled."
-        await self._say_failure(run, ErrorInfo(code="cancelled", message=sentence))
-        await self._end(run, TaskCancelled(reason=reason, usage=run.meter.task))
+        await self._say_failure(reporter, ErrorInfo(code="cancelled", message=sentence))
+        await self._end(reporter, TaskCancelled(reason=reason, usage=meter.task))
 
-    async def _fail(self, run: TaskRun, error: Exception) -> None:
+    async def _fail(self, reporter: Reporter, meter: Meter, error: Exception) -> None:
         if not isinstance(error, VgprojectError):
-            logger.error("Task %s ended on a bug", run.task.task_id, exc_info=error)
+            logger.error("A task ended on a bug", exc_info=error)
             # What the exception says may hold a secret: it is for the operator's log only.
             error = VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")
-        info, phase = _info(error), run.reporter.phase
-        await self._say_failure(run, info)
-        await self._end(run, TaskFailed(error=info, phase=phase, usage=run.meter.task))
+        info, phase = _info(error), reporter.phase
+        await self._say_failure(reporter, info)
+        await self._end(reporter, TaskFailed(error=info, phase=phase, usage=meter.task))
 
-    async def _say_failure(self, run: TaskRun, info: ErrorInfo) -> None:
-        phase = run.reporter.phase
+    async def _say_failure(self, reporter: Reporter, info: ErrorInfo) -> None:
+        phase = reporter.phase
         if phase:
-            await run.reporter.send_update(PhaseFailed(phase=phase, error=info), f"{phase}/failed")
+            await reporter.send_update(PhaseFailed(phase=phase, error=info), f"{phase}/failed")
         occurred = ErrorOccurred(scope="phase" if phase else "task", phase=phase, **info.model_dump())
-        await run.reporter.send_update(occurred, "error")
+        await reporter.send_update(occurred, "error")
 
-    async def _end(self, run: TaskRun, end: TaskCompleted | TaskFailed | TaskCancelled) -> None:
-        run.reporter.phase = None
-        await run.reporter.send_update(end, "end", actor=SERVER)
+    async def _end(self, reporter: Reporter, end: TaskCompleted | TaskFailed | TaskCancelled) -> None:
+        reporter.phase = None
+        await reporter.send_update(end, "end", actor=SERVER)
 
 
 def _handed_over(task: TaskInput, phases: Sequence[Phase], history: list[StoredEvent]) -> Handover:
     """What earlier attempts completed before the phase that this one begins with."""
     if task.from_phase is None:
         return Handover()
+    if task.from_phase not in phases:
+        raise ConfigError(
+            f"The task cannot go on from {task.from_phase!r}: its phases are {', '.join(phases)}.", code="no_such_phase"
+        )
     kept = phases[: phases.index(task.from_phase)]
     completions = {
         phase: event.data()

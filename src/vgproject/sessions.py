@@ -49,7 +49,7 @@ from vgproject.schema.events import (
     WorkspaceCreated,
     WorkspaceRewound,
 )
-from vgproject.schema.frames import SessionView, TaskView, WorkspaceView
+from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceView
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS, parse_arguments
@@ -268,6 +268,13 @@ class SessionService:
         self._event_log.forget(session_id)
         await self._workspaces.delete(session_id)
 
+    async def list_turns(self, session_id: str, caller: Caller) -> list[TurnView]:
+        """The session's model calls, in no particular order."""
+        await self.get_session(session_id, caller)
+        async with self._database.unit_of_work() as work:
+            rows = await work.turns.list_turns(session_id)
+        return [TurnView.model_validate({name: getattr(row, name) for name in TurnView.model_fields}) for row in rows]
+
     async def diff(self, session_id: str, caller: Caller) -> str:
         await self.get_session(session_id, caller)
         return await (await self._workspaces.open(session_id)).diff()
@@ -470,6 +477,7 @@ class SessionService:
         async with self._database.unit_of_work() as work:
             [row] = [row for row in await work.sessions.list_tasks(view.session_id) if row.id == task.task_id]
         phase = command.phase or await self._failed_phase(view.session_id, row)
+        await self._check_phase(view.session_id, row, phase)
         retried = TaskRetried(phase=phase, attempt=row.attempt + 1)
         key = f"{task.task_id}/{retried.attempt}/retried"
         answer = {"task_id": task.task_id, "phase": phase}
@@ -485,6 +493,14 @@ class SessionService:
         mine = [frame for event in events if (frame := event.frame()).task_id == task.id]
         started = [frame.data["phase"] for frame in mine if frame.type == "phase_started"]
         return str(started[-1]) if started else self._settings.phases_of(mine[0].data["pipeline"])[0]
+
+    async def _check_phase(self, session_id: str, task: TaskRow, phase: str) -> None:
+        queued = await self._event_log.find(session_id, f"{task.id}/queued")
+        phases = self._settings.phases_of(queued.frame().data["pipeline"] if queued else "standard")
+        if phase not in phases:
+            raise BadInputError(
+                f"The task has no phase {phase!r}: it must be one of {', '.join(phases)}.", code="no_such_phase"
+            )
 
     async def submit_open_tasks(self) -> None:
         """Queue what is open in the log, in case a crash came between the two. What is queued already stays so."""

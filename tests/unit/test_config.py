@@ -23,6 +23,9 @@ def load(project: Path, content: str) -> str | None:
         ("approvals", 'approvals = "never"'),
         ("allowed_hosts", 'allowed_hosts = ["evil.example"]'),
         ("phases.research.strategy", '[phases.research]\nstrategy = "evil:Class"'),
+        ("phases.research.model", '[phases.research]\nmodel = "scripted:/etc/passwd"'),
+        ("models.planning", '[models]\nplanning = "ollama:qwen, scripted:x.json"'),
+        ("model", 'model = "scripted:x.json"'),
     ],
 )
 def test_a_projects_file_may_not_choose_who_may_do_what(tmp_path: Path, option: str, line: str) -> None:
@@ -30,6 +33,19 @@ def test_a_projects_file_may_not_choose_who_may_do_what(tmp_path: Path, option: 
         load(tmp_path, line)
     assert f"may not set {option}" in raised.value.message
     assert str(tmp_path / "vgproject.toml") in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("pipelines.mine.0", '[pipelines]\nmine = ["evil:Class"]'),
+        ("pipelines.mine.0", '[pipelines]\nmine = ["os.path"]'),
+        ("phases.evil:Class", '[phases."evil:Class"]\nmax_turns = 3'),
+    ],
+)
+def test_the_name_of_a_phase_is_no_path_to_code(tmp_path: Path, option: str, line: str) -> None:
+    with pytest.raises(ConfigError, match=option):
+        load(tmp_path, line)
 
 
 def test_a_projects_file_chooses_its_test_command(tmp_path: Path) -> None:

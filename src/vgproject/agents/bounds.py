@@ -7,8 +7,10 @@ from vgproject.schema.events import BudgetExceeded, BudgetWarning, TaskPaused
 class Bounds:
     """Looked at before each turn of a phase."""
 
-    def __init__(self, context: PhaseContext) -> None:
+    def __init__(self, context: PhaseContext, model: str, thread_id: str) -> None:
         self._context = context
+        self._model = model
+        self._thread_id = thread_id
         self._max_turns = context.current_settings().max_turns or context.phase_settings.max_turns
         self._turns_granted = self._max_turns
         self._holds = 0
@@ -36,7 +38,7 @@ class Bounds:
         if allowed is None or meter.task.cost_usd is not None:
             return
         message = (
-            f"What {self._context.model} costs is not known, so the limit of ${allowed:g} counts only the calls of"
+            f"What {self._model} costs is not known, so the limit of ${allowed:g} counts only the calls of"
             " other models. Choose a model whose price is known, or set max_turns."
         )
         warning = BudgetWarning(limit="cost_usd", allowed=allowed, used=meter.known_cost_usd, message=message)
@@ -44,7 +46,7 @@ class Bounds:
 
     async def _hold_at(self, exceeded: BudgetExceeded, turn: int) -> None:
         self._holds += 1
-        key = f"{self._context.run}/budget/{turn}/{exceeded.limit}/{self._holds}"
+        key = f"{self._thread_id}/budget/{turn}/{exceeded.limit}/{self._holds}"
         paused = TaskPaused(
             reason=f"The budget is used up: {exceeded.used:g} of {exceeded.allowed:g} {exceeded.limit}."
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vgproject.agents.base import Json
 from vgproject.agents.context import PhaseContext
 from vgproject.conversation import read_conversation
+from vgproject.memory import MemorySaver
 from vgproject.schema.events import MemoryRecalled, RecalledEntry, TaskCompleted, TaskQueued
 from vgproject.utils.text import shorten
 
@@ -24,17 +25,17 @@ class Briefing:
         return "\n\n".join(parts)
 
 
-async def prepare_briefing(context: PhaseContext) -> Briefing:
+async def prepare_briefing(base_task: str, memory: MemorySaver, thread_id: str, *, context: PhaseContext) -> Briefing:
     """Recorded as a step, so that the prompt stays the same when the phase goes on after a crash."""
 
     async def prepare() -> Json:
-        known = await context.memory.recall(context.request.content)
+        known = await memory.recall(base_task)
         return {"known": [entry.model_dump() for entry in known], "earlier": await _earlier_tasks(context)}
 
-    recorded = await context.steps.run(f"briefing/{context.run}", prepare)
+    recorded = await context.steps.run(f"briefing/{thread_id}", prepare)
     known = [RecalledEntry.model_validate(entry) for entry in recorded["known"]]
     if known:
-        await context.reporter.send_update(MemoryRecalled(entries=known), f"{context.run}/recalled")
+        await context.reporter.send_update(MemoryRecalled(entries=known), f"{thread_id}/recalled")
     return Briefing(known, recorded["earlier"])
 
 

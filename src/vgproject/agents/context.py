@@ -12,7 +12,6 @@ from vgproject.agents.reporter import Reporter
 from vgproject.broker.base import Broker
 from vgproject.event_log import EventLog
 from vgproject.llm.llm import Llm
-from vgproject.memory import MemorySaver
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
@@ -44,15 +43,13 @@ class ProgressSpan:
 
 @dataclass
 class PhaseContext:
-    """One attempt at one phase. ``run`` begins the keys and names of all its steps and events."""
+    """What one attempt at one phase may use, beside what its strategy is called with."""
 
     phase: Phase
-    run: str
     task: TaskInput
     request: TaskQueued
     settings: SessionSettings
     phase_settings: PhaseSettings
-    model: str
     span: ProgressSpan
     clock: PhaseClock
     services: AgentServices
@@ -62,7 +59,6 @@ class PhaseContext:
     meter: Meter
     handover: Handover
     workspace: Workspace
-    memory: MemorySaver
 
     def approval_policy(self, grants: Set[str]) -> ApprovalPolicy:
         return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)

@@ -39,8 +39,10 @@ CONTROL_TYPES = GRANT_TYPES | frozenset(
 class TaskControl:
     """The wishes for one attempt at a task so far, and ways to wait for the next."""
 
-    def __init__(self, task: TaskInput) -> None:
+    def __init__(self, event_log: EventLog, task: TaskInput) -> None:
+        self._event_log = event_log
         self._task = task
+        self._seen = 0
         self._changed = asyncio.Event()
         self._seq = 0
         self._pause_seq = 0
@@ -57,11 +59,20 @@ class TaskControl:
         """The seq of the wish to pause, while it holds."""
         return self._pause_seq if self._pause_seq > self._resume_seq else None
 
+    def begin_at(self, seq: int) -> None:
+        """The wishes up to ``seq`` have been taken up."""
+        self._seen = max(self._seen, seq)
+
     def on_cancel(self, cancel: Callable[[], object]) -> None:
         """Call ``cancel`` once somebody has cancelled the task, at once if it was so already."""
         self._cancel = cancel
         if self.cancel_requested:
             cancel()
+
+    async def catch_up(self) -> None:
+        """Take up all that is stored so far: a message that was acknowledged before a turn is part of that turn."""
+        for event in await self._event_log.read(self._task.session_id, after=self._seen):
+            self.take(event)
 
     def messages_after(self, seq: int) -> list[tuple[int, UserMessage]]:
         return [(at, message) for at, message in self._messages if at > seq]
@@ -82,6 +93,7 @@ class TaskControl:
 
     def take(self, event: StoredEvent) -> None:
         """Take up one event of the session's log; one of another task, or one taken before, changes nothing."""
+        self._seen = max(self._seen, event.seq)
         if event.type not in CONTROL_TYPES or event.seq <= self._seq:
             return
         self._seq = event.seq
@@ -114,13 +126,14 @@ class TaskControl:
 @asynccontextmanager
 async def open_control(event_log: EventLog, task: TaskInput, *, after: int) -> AsyncIterator[TaskControl]:
     """The control of ``task``, up to date with the log from ``after`` on and following it until closed."""
-    control = TaskControl(task)
+    control = TaskControl(event_log, task)
     head = await event_log.head(task.session_id)
     for event in await event_log.read_types(task.session_id, GRANT_TYPES):
         if event.seq <= after:
             control.grants.take(event.data())
     for event in await event_log.read_types(task.session_id, CONTROL_TYPES, after=after):
         control.take(event)
+    control.begin_at(head.seq)
     follower = asyncio.create_task(_follow(event_log, control, task, head.seq), name=f"control {task.task_id}")
     try:
         yield control

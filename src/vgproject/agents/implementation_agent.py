@@ -1,16 +1,15 @@
 """Implementation: do the plan's steps, and end only when the tests, where there are some, really pass."""
 
-from vgproject.agents.base import Json
+from vgproject.agents.acceptance import TestCommand
 from vgproject.agents.briefing import prepare_briefing
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.loop import AgentLoop, Job
 from vgproject.agents.prompts import load_prompt
 from vgproject.agents.tool_calls import Call, Outcome
-from vgproject.errors import PhaseError
+from vgproject.memory import MemorySaver
 from vgproject.schema.agent_outputs import ImplementationReport, Plan
 from vgproject.schema.base import EventData
-from vgproject.schema.events import DiffStat, FileChange, ImplementationComplete, PlanStepUpdated, TestRun
-from vgproject.utils.text import keep_ends
+from vgproject.schema.events import DiffStat, FileChange, ImplementationComplete, PlanStepUpdated
 
 TOOLS = [
     "list_files",
@@ -24,17 +23,26 @@ TOOLS = [
     "recall",
     "update_plan_step",
 ]
-MAX_TEST_RUNS = 4
-TEST_TIMEOUT_SECONDS = 900
 
 
 async def run_implementation_agent(
-    base_task: str, plan: Plan | None, notes: str, context: PhaseContext
+    base_task: str,
+    model: str,
+    memory: MemorySaver,
+    thread_id: str,
+    *,
+    plan: Plan | None,
+    notes: str,
+    context: PhaseContext,
 ) -> ImplementationComplete:
-    briefing = await prepare_briefing(context)
-    tests = Tests(context)
+    """Do the steps of ``plan``, where there is one, for ``base_task``."""
+    briefing = await prepare_briefing(base_task, memory, thread_id, context=context)
+    tests = TestCommand(context, thread_id)
     progress = PlanProgress(context, plan)
     job = Job(
+        model=model,
+        memory=memory,
+        thread_id=thread_id,
         instructions=load_prompt("implementation"),
         prompt=f"# Task\n\n{base_task}\n\n{_as_markdown(plan)}\n\n## Research notes\n\n{notes}\n\n{briefing.as_markdown()}",
         tools=context.phase_settings.tools or TOOLS,
@@ -51,44 +59,13 @@ async def run_implementation_agent(
 
 
 class ImplementationStrategy:
-    async def run(self, context: PhaseContext) -> EventData:
-        handover = context.handover
-        return await run_implementation_agent(context.request.content, handover.plan, handover.notes, context)
-
-
-class Tests:
-    """Runs the session's test command when the agent says that it is done."""
-
-    def __init__(self, context: PhaseContext) -> None:
-        self._context = context
-        self._runs = 0
-        self.last: TestRun | None = None
-
-    async def accept(self, report: ImplementationReport) -> str | None:
-        """What the tests complain of, for the agent to mend; ``None`` if they pass or there are none."""
-        command = self._context.current_settings().test_command
-        if command is None:
-            return None
-        self._runs += 1
-
-        async def run() -> Json:
-            return (await self._run(command)).model_dump()
-
-        self.last = TestRun.model_validate(
-            await self._context.steps.run(f"tests/{self._context.run}/{self._runs}", run)
+    async def run(
+        self, base_task: str, model: str, memory: MemorySaver, thread_id: str, *, context: PhaseContext
+    ) -> EventData:
+        plan, notes = context.handover.plan, context.handover.notes
+        return await run_implementation_agent(
+            base_task, model, memory, thread_id, plan=plan, notes=notes, context=context
         )
-        if self.last.passed:
-            return None
-        if self._runs >= MAX_TEST_RUNS:
-            raise PhaseError(f"The tests still fail after {self._runs} tries: {command}", code="tests_failed")
-        return f"The tests fail: {command}\n\n{self.last.output}\n\nMend it, then submit again."
-
-    async def _run(self, command: str) -> TestRun:
-        result = await self._context.workspace.run(
-            command, timeout_seconds=TEST_TIMEOUT_SECONDS, on_output=lambda _: None
-        )
-        output = keep_ends(result.output, 4_000)
-        return TestRun(command=command, passed=result.exit_code == 0, exit_code=result.exit_code, output=output)
 
 
 class PlanProgress:

@@ -18,6 +18,7 @@ from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import ModelTurns, Turn
 from vgproject.agents.tool_calls import Call, Outcome, ToolCalls
 from vgproject.errors import PhaseError
+from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData
 from vgproject.schema.events import AgentMessage, Reasoning
 from vgproject.tools.base import ToolFailure
@@ -32,9 +33,13 @@ MAX_TURNS_WITHOUT_CALL = 3
 class Job(Generic[Submission]):
     """What an agent is asked to do, and how it says that it is done.
 
+    ``thread_id`` names the conversation: its steps and events are kept under it.
     ``accept`` looks at what was submitted and returns what is wrong with it for the model to mend, or ``None``.
     """
 
+    model: str
+    memory: MemorySaver
+    thread_id: str
     instructions: str
     prompt: str
     tools: list[str]
@@ -48,9 +53,15 @@ class AgentLoop(Generic[Submission]):
     def __init__(self, context: PhaseContext, job: Job[Submission]) -> None:
         self._context = context
         self._job = job
-        self._turns = ModelTurns(context, instructions=job.instructions, tools=definitions([*job.tools, job.submit]))
-        self._calls = ToolCalls(context, self._after_tool)
-        self._bounds = Bounds(context)
+        self._turns = ModelTurns(
+            context,
+            model=job.model,
+            thread_id=job.thread_id,
+            instructions=job.instructions,
+            tools=definitions([*job.tools, job.submit]),
+        )
+        self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, self._after_tool)
+        self._bounds = Bounds(context, job.model, job.thread_id)
         self._taken_seq = 0
         self._silent_turns = 0
 
@@ -120,7 +131,7 @@ class AgentLoop(Generic[Submission]):
 
     async def _after_tool(self, call: Call, outcome: Outcome) -> None:
         if note := outcome.details.get("note"):
-            self._context.memory.note(note["kind"], note["content"])
+            self._job.memory.note(note["kind"], note["content"])
         if self._job.after_tool:
             await self._job.after_tool(call, outcome)
 

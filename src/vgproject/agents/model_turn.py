@@ -31,22 +31,32 @@ class Turn:
 
 
 class ModelTurns:
-    """The model calls of one phase, numbered from 0."""
+    """The model calls of one conversation, numbered from 0."""
 
-    def __init__(self, context: PhaseContext, *, instructions: str, tools: Sequence[ToolDefinition]) -> None:
+    def __init__(
+        self,
+        context: PhaseContext,
+        *,
+        model: str,
+        thread_id: str,
+        instructions: str,
+        tools: Sequence[ToolDefinition],
+    ) -> None:
         self._context = context
+        self._model = model
+        self._thread_id = thread_id
         self._instructions = instructions
         self._tools = list(tools)
 
     async def take(self, number: int, history: list[ModelMessage], parts: list[ModelRequestPart], after: int) -> Turn:
         """Call the model with ``history``, then ``parts`` and what was steered since the log's seq ``after``."""
         context = self._context
-        message_id = derived_id("msg", context.task.key, context.run, str(number))
+        message_id = derived_id("msg", context.task.key, self._thread_id, str(number))
 
         async def call() -> Json:
             return await self._call(number, message_id, history, parts, after)
 
-        recorded = await context.steps.run(f"model/{context.run}/{number}", call)
+        recorded = await context.steps.run(f"model/{self._thread_id}/{number}", call)
         steered = [UserPromptPart(text) for text in recorded["steered"]]
         return Turn(
             message_id=message_id,
@@ -62,12 +72,15 @@ class ModelTurns:
         self, number: int, message_id: str, history: list[ModelMessage], parts: list[ModelRequestPart], after: int
     ) -> Json:
         context = self._context
+        thread_id = f"{context.task.attempt}/{self._thread_id}"
+        await context.control.catch_up()
         messages = context.control.messages_after(after)
         steered = [message.text for _, message in messages]
         request = ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in steered)])
         call = ModelCall(
-            model=context.current_settings().models.get(context.phase) or context.model,
+            model=context.current_settings().models.get(context.phase) or self._model,
             phase=context.phase,
+            thread_id=thread_id,
             turn=number,
             messages=[*history, request],
             instructions=self._instructions,
@@ -81,7 +94,7 @@ class ModelTurns:
                     session_id=context.task.session_id,
                     task_id=context.task.task_id,
                     phase=context.phase,
-                    run=f"{context.task.attempt}/{context.run}",
+                    run=thread_id,
                     turn=number,
                     model=reply.model,
                     request=dump_messages([request]),
@@ -109,9 +122,10 @@ class ModelTurns:
     def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
         policy = self._context.approval_policy(self._context.control.grants.granted)
+        may_call = {tool.name for tool in self._tools}
         reasons: dict[str, str] = {}
         for call in response.tool_calls:
-            if (tool := TOOLS.get(call.tool_name)) is None:
+            if call.tool_name not in may_call or (tool := TOOLS.get(call.tool_name)) is None:
                 continue
             reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect)
             if reason:

@@ -4,6 +4,7 @@ from vgproject.agents.briefing import prepare_briefing
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.loop import AgentLoop, Job
 from vgproject.agents.prompts import load_prompt
+from vgproject.memory import MemorySaver
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData
 from vgproject.schema.events import PlanningComplete
@@ -11,9 +12,15 @@ from vgproject.schema.events import PlanningComplete
 TOOLS = ["list_files", "read_file", "search_files", "recall"]
 
 
-async def run_planning_agent(base_task: str, notes: str, context: PhaseContext) -> Plan:
-    briefing = await prepare_briefing(context)
+async def run_planning_agent(
+    base_task: str, model: str, memory: MemorySaver, thread_id: str, *, notes: str, context: PhaseContext
+) -> Plan:
+    """Plan ``base_task`` from the ``notes`` of research."""
+    briefing = await prepare_briefing(base_task, memory, thread_id, context=context)
     job = Job(
+        model=model,
+        memory=memory,
+        thread_id=thread_id,
         instructions=load_prompt("planning"),
         prompt=f"# Task\n\n{base_task}\n\n## Research notes\n\n{notes}\n\n{briefing.as_markdown()}".strip(),
         tools=context.phase_settings.tools or TOOLS,
@@ -31,5 +38,9 @@ async def _check_steps(plan: Plan) -> str | None:
 
 
 class PlanningStrategy:
-    async def run(self, context: PhaseContext) -> EventData:
-        return PlanningComplete(plan=await run_planning_agent(context.request.content, context.handover.notes, context))
+    async def run(
+        self, base_task: str, model: str, memory: MemorySaver, thread_id: str, *, context: PhaseContext
+    ) -> EventData:
+        notes = context.handover.notes
+        plan = await run_planning_agent(base_task, model, memory, thread_id, notes=notes, context=context)
+        return PlanningComplete(plan=plan)

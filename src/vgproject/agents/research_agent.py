@@ -12,10 +12,15 @@ from vgproject.schema.events import ResearchComplete
 TOOLS = ["list_files", "read_file", "search_files", "recall", "remember"]
 
 
-async def run_research_agent(base_task: str, memory: MemorySaver, context: PhaseContext) -> ResearchNotes:
+async def run_research_agent(
+    base_task: str, model: str, memory: MemorySaver, thread_id: str, *, context: PhaseContext
+) -> ResearchNotes:
     """Research ``base_task``; its key facts and related files are noted in ``memory``."""
-    briefing = await prepare_briefing(context)
+    briefing = await prepare_briefing(base_task, memory, thread_id, context=context)
     job = Job(
+        model=model,
+        memory=memory,
+        thread_id=thread_id,
         instructions=load_prompt("research"),
         prompt=f"# Task\n\n{base_task}\n\n{briefing.as_markdown()}".strip(),
         tools=context.phase_settings.tools or TOOLS,
@@ -31,6 +36,8 @@ async def run_research_agent(base_task: str, memory: MemorySaver, context: Phase
 
 
 class ResearchStrategy:
-    async def run(self, context: PhaseContext) -> EventData:
-        notes = await run_research_agent(context.request.content, context.memory, context)
+    async def run(
+        self, base_task: str, model: str, memory: MemorySaver, thread_id: str, *, context: PhaseContext
+    ) -> EventData:
+        notes = await run_research_agent(base_task, model, memory, thread_id, context=context)
         return ResearchComplete(**notes.model_dump())

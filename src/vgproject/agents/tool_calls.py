@@ -6,7 +6,7 @@ stand side by side run together. Each has its step reserved before anything is w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 
@@ -16,7 +16,9 @@ from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from vgproject.agents.base import Action, Json
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
+from vgproject.agents.tool_output import open_output
 from vgproject.errors import VgprojectError
+from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
@@ -67,9 +69,19 @@ class Call:
 
 
 class ToolCalls:
-    def __init__(self, context: PhaseContext, after: Callable[[Call, Outcome], Awaitable[None]]) -> None:
-        """``after`` is told of each call's end, also of one that ended before a crash."""
+    def __init__(
+        self,
+        context: PhaseContext,
+        memory: MemorySaver,
+        thread_id: str,
+        tools: Sequence[str],
+        after: Callable[[Call, Outcome], Awaitable[None]],
+    ) -> None:
+        """``tools`` are those that may be run; ``after`` is told of each call's end, also of one before a crash."""
         self._context = context
+        self._memory = memory
+        self._thread_id = thread_id
+        self._tools = {name: TOOLS[name] for name in tools}
         self._after = after
         self._seen: dict[str, str] = {}
 
@@ -79,7 +91,7 @@ class ToolCalls:
         await self._announce(calls)
         for call in calls:
             if call.problem is None:
-                call.step = self._context.steps.reserve(f"tool/{self._context.run}/{call.id}")
+                call.step = self._context.steps.reserve(f"tool/{self._thread_id}/{call.id}")
         answers: list[ToolReturnPart] = []
         for side_by_side, group in groupby(calls, key=lambda call: call.only_reads):
             if side_by_side:
@@ -89,12 +101,15 @@ class ToolCalls:
         return answers
 
     def _prepare(self, turn: Turn, part: ToolCallPart) -> Call:
-        tool = TOOLS.get(part.tool_name)
+        tool = self._tools.get(part.tool_name)
         problem: ToolFailure | None = None
         arguments: JsonObject = {}
         try:
             if tool is None:
-                raise ToolFailure(f"There is no tool {part.tool_name!r}.", code="unknown_tool")
+                raise ToolFailure(
+                    f"There is no tool {part.tool_name!r} here: the tools are {', '.join(self._tools)}.",
+                    code="unknown_tool",
+                )
             arguments = parse_arguments(tool, part.args).model_dump(exclude_unset=True)
         except ToolFailure as failure:
             problem = failure
@@ -187,30 +202,14 @@ class ToolCalls:
         return outcome
 
     def _tool_context(self, call: Call) -> ToolContext:
-        session_id, broker = self._context.task.session_id, self._context.services.broker
-        written = 0
-
-        def output(text: str) -> None:
-            nonlocal written
-            broker.send_delta(
-                session_id,
-                {
-                    "type": "tool_output_delta",
-                    "session_id": session_id,
-                    "tool_call_id": call.id,
-                    "stream": "merged",
-                    "offset": written,
-                    "text": text,
-                },
-            )
-            written += len(text)
+        output = open_output(self._context, call.id)
 
         async def keep(content: bytes) -> JsonObject:
-            return await self._context.services.event_log.keep_blob(session_id, content)
+            return await self._context.services.event_log.keep_blob(self._context.task.session_id, content)
 
         return ToolContext(
             workspace=self._context.workspace,
-            memory=self._context.memory,
+            memory=self._memory,
             output=output,
             keep=keep,
             call_id=call.id,

@@ -20,6 +20,8 @@ class ModelCall:
     messages: Sequence[ModelMessage]
     instructions: str
     tools: Sequence[ToolDefinition]
+    thread_id: str = ""
+    """The conversation of the task, with the attempt: ``1/research/1``."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +17,8 @@ from vgproject.llm.scripted import ScriptedBackend, load_script
 from vgproject.utils.clock import Clock, utc_now
 
 NAMES = (*PROVIDERS, "scripted")
+READS_FILES = frozenset({"scripted"})
+"""Providers whose model's name is a file that the server reads, and may write beside."""
 
 
 class LlmSettings(BaseModel):
@@ -52,13 +55,17 @@ class Llm:
         *,
         now: Clock = utc_now,
         chance: Callable[[], float] = random.random,
+        backends: Mapping[str, Backend] = MappingProxyType({}),
     ) -> None:
-        """``environment`` holds the providers' variables, as ``ANTHROPIC_API_KEY``; ``chance`` is from 0 to 1."""
+        """``environment`` holds the providers' variables, as ``ANTHROPIC_API_KEY``; ``chance`` is from 0 to 1.
+
+        ``backends`` are models beside those of the providers, by name; no client can bring one in.
+        """
         self._now = now
         self._chance = chance
         self._settings = settings
         self._environment = environment
-        self._backends: dict[str, Backend] = {}
+        self._backends = dict(backends)
 
     def default_model(self) -> str:
         """The first provider whose key is there. Raises `ModelError` (``no_model_key``)."""

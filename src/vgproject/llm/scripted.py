@@ -59,7 +59,8 @@ class ScriptedTask(ScriptPart):
 class Script(ScriptPart):
     """Either one set of ``phases``, or ``tasks`` whose ``match`` (a regular expression) finds the task's text."""
 
-    calls_log: str | None = None
+    calls_log: str | None = Field(default=None, pattern=r"^[\w-][\w.-]*$")
+    """A file beside the script, to which each call adds a line; a plain name, so that it is nowhere else."""
     phases: dict[str, list[Reply]] | None = None
     tasks: list[ScriptedTask] = Field(default_factory=list)
 

@@ -10,7 +10,15 @@ from vgproject.errors import CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
-from vgproject.schema.frames import AppliedChanges, CreatedBranch, EventPage, SessionView, TaskAccepted, WorkspaceView
+from vgproject.schema.frames import (
+    AppliedChanges,
+    CreatedBranch,
+    EventPage,
+    SessionView,
+    TaskAccepted,
+    TurnView,
+    WorkspaceView,
+)
 from vgproject.schema.settings import SessionSettings
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -105,6 +113,12 @@ async def read_events(
     payload = b",".join(event.payload for event in events)
     head = orjson.dumps({"head_seq": view.head_seq, "epoch": view.epoch, "recovered": recovered})
     return Response(b'{"events":[' + payload + b"]," + head[1:], media_type="application/json")
+
+
+@router.get("/{session_id}/turns")
+async def list_turns(session_id: str, services: ServicesDep, caller: CallerDep) -> list[TurnView]:
+    """Every model call with its reply, as it is needed to run the session again without a model."""
+    return await services.sessions.list_turns(session_id, caller)
 
 
 @router.get("/{session_id}/diff", response_class=PlainTextResponse)

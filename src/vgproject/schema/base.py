@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 Phase = str
 """``research``, ``planning``, ``implementation``, or a phase that a pipeline adds."""
 
+PhaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
+"""Of a phase in configuration. It can be a strategy's short name, and never a path to code."""
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -87,6 +87,7 @@ class TaskQueued(EventData):
 class TaskStarted(EventData):
     type: ClassVar[str] = "task_started"
     phases: list[Phase]
+    settings: SessionSettings | None = Field(default=None, description="All that was in force when it began.")
 
 
 class TaskCompleted(EventData):

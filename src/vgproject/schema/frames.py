@@ -195,6 +195,18 @@ class CreatedBranch(Wire):
     branch: str
 
 
+class TurnView(Wire):
+    """One model call: what was sent anew, and the reply. ``run`` names its conversation, as ``1/research/1``."""
+
+    task_id: str
+    phase: str
+    run: str
+    turn: int
+    model: str
+    request: list[JsonObject]
+    response: JsonObject
+
+
 class AppliedChanges(Wire):
     files: list[FileChange]
 
