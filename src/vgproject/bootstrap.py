@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from vgproject.agents.context import AgentServices
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
-from vgproject.config import Loaded
+from vgproject.config import Loaded, make_home
 from vgproject.engine import Engine
-from vgproject.errors import ConfigError
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.llm.llm import Llm
 from vgproject.memory import Memory
@@ -40,10 +39,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """``observe`` is called for every event that is stored. Raises `ConfigError` where the data directory cannot be used."""
     config = loaded.config
-    try:
-        config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"The data directory {config.home} cannot be made: {error.strerror}.") from error
+    make_home(config.home)
     settings = config.pipeline_settings()
     async with AsyncExitStack() as stack:
         database = Database(config.database())

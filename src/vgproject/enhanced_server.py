@@ -119,6 +119,7 @@ class EnhancedRAServer:
             ws_ping_interval=20,
             ws_ping_timeout=20,
             timeout_graceful_shutdown=5,
+            lifespan="off",
         )
 
         def started() -> None:
@@ -126,7 +127,9 @@ class EnhancedRAServer:
             ready(url)
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
-        await self._running.serve([listener])
+        # uvicorn would end the process with 3 where the lifespan fails, and say why only in the log.
+        async with self._lifespan(self.app):
+            await self._running.serve([listener])
 
 
 class DrainingServer(uvicorn.Server):

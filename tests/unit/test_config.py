@@ -8,10 +8,10 @@ from vgproject.config import load_config
 from vgproject.errors import ConfigError
 
 
-def load(project: Path, content: str) -> str | None:
+def load(project: Path, content: str) -> None:
     (project / "vgproject.toml").write_text(content)
     environ = {"VGPROJECT_HOME": str(project / "home")}
-    return load_config({"project": project}, environ).config.test_command
+    load_config({"project": project}, environ)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,9 @@ def load(project: Path, content: str) -> str | None:
         ("token", 'token = "known"'),
         ("host", 'host = "0.0.0.0"'),
         ("approvals", 'approvals = "never"'),
+        ("test_command", 'test_command = "rm -rf ~"'),
+        ("model to 'scripted:/etc/passwd'", 'model = "scripted:/etc/passwd"'),
+        ("pipelines.mine to 'os.system'", '[pipelines]\nmine = ["os.system"]'),
         ("allowed_hosts", 'allowed_hosts = ["evil.example"]'),
         ("phases.research.strategy", '[phases.research]\nstrategy = "evil:Class"'),
     ],
@@ -32,10 +35,11 @@ def test_a_projects_file_may_not_choose_who_may_do_what(tmp_path: Path, option: 
     assert str(tmp_path / "vgproject.toml") in raised.value.message
 
 
-def test_a_projects_file_chooses_its_test_command(tmp_path: Path) -> None:
-    assert load(tmp_path, 'test_command = "make test"') == "make test"
+def test_a_projects_file_chooses_its_models(tmp_path: Path) -> None:
+    (tmp_path / "vgproject.toml").write_text('model = "ollama:small"')
+    assert load_config({"project": tmp_path}, {}).config.model == "ollama:small"
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"vgproject\.toml cannot be read"):
+    with pytest.raises(ConfigError, match=r"vgproject\.toml is not TOML"):
         load(tmp_path, "not toml")

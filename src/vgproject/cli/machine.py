@@ -7,7 +7,7 @@ import sysconfig
 from typing import Any
 
 from vgproject import __version__
-from vgproject.config import SECRETS, Loaded, load_config
+from vgproject.config import SECRETS, Loaded, load_config, make_home
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ModelError, UnavailableError
 from vgproject.llm.llm import Llm
@@ -21,7 +21,7 @@ def upgrade_database(options: dict[str, Any]) -> int:
     config = load_config(options).config
 
     async def upgrade() -> None:
-        config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_home(config.home)
         database = Database(config.database())
         try:
             await database.upgrade()
