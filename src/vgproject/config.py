@@ -19,7 +19,7 @@ from vgproject.llm.llm import LlmSettings, parse_name
 from vgproject.llm.providers import PROVIDERS
 from vgproject.pipeline import PipelineSettings
 from vgproject.project_file import read_project_file
-from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
+from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
 from vgproject.schema.settings import Approvals, SessionSettings
 
 SECRETS = frozenset({"token"})

@@ -27,6 +27,10 @@ DatabaseOption = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--database-url", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."),
 ]
+ConfigFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="A configuration file in place of the project's, trusted like yours."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
@@ -83,10 +87,11 @@ def serve(
     approvals: ApprovalsOption = None,
     database_url: DatabaseOption = None,
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
+    config: ConfigFile = None,
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
-    options["database_url"] = database_url
+    options |= {"database_url": database_url, "config": config}
     _call("tasks:serve", {**options, **_models(model)})
 
 
@@ -103,10 +108,12 @@ def run(
     yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
     as_json: AsJson = False,
     server: Server = None,
+    config: ConfigFile = None,
 ) -> None:
     """Give a task and show it live."""
     options = {
         "project": project,
+        "config": config,
         "test_command": test_command,
         "max_cost_usd": max_cost,
         "approvals": "never" if yes else approvals,
@@ -162,9 +169,9 @@ def apply(session: MaybeSession = None, server: Server = None) -> None:
 
 
 @app.command()
-def doctor(project: Project = None, model: Model = None) -> None:
+def doctor(project: Project = None, model: Model = None, config: ConfigFile = None) -> None:
     """Print every setting with its source, and what does not work on this machine."""
-    _call("machine:examine", {"project": project, **_models(model)})
+    _call("machine:examine", {"project": project, "config": config, **_models(model)})
 
 
 @app.command()
