@@ -8,9 +8,8 @@ from types import MappingProxyType
 from vgproject.agents.context import AgentServices
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
-from vgproject.config import Loaded
+from vgproject.config import Loaded, make_home
 from vgproject.engine import Engine
-from vgproject.errors import ConfigError
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.llm.base import Backend
 from vgproject.llm.llm import Llm
@@ -61,12 +60,9 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
     where no sandbox works.
     """
     config = loaded.config
+    make_home(config.home)
     settings = config.pipeline_settings()
     settings.check()
-    try:
-        config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"The data directory {config.home} cannot be made: {error.strerror}.") from error
     async with AsyncExitStack() as stack:
         database = Database(config.database())
         stack.push_async_callback(database.close)

@@ -1,51 +1,46 @@
 """Configuration: command line over environment over the project's file over the user's over defaults."""
 
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vgproject.agents.base import PhaseSettings
+from vgproject.config_errors import config_error
+from vgproject.config_layers import CONFIG_VARIABLE, Merged, read_environment, read_file, variable
 from vgproject.engine import EngineSettings
-from vgproject.errors import ConfigError
+from vgproject.errors import ConfigError, ModelError
 from vgproject.event_log import EventLogSettings
-from vgproject.llm.llm import READS_FILES, LlmSettings
+from vgproject.llm.llm import LlmSettings, parse_name
 from vgproject.llm.providers import PROVIDERS
 from vgproject.pipeline import PipelineSettings
-from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
+from vgproject.project_file import read_project_file
+from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
 from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
-PREFIX = "VGPROJECT_"
 SECRETS = frozenset({"token"})
 PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
 
-NOT_OF_A_PROJECT = frozenset(
-    {
-        "home",
-        "project",
-        "host",
-        "port",
-        "token",
-        "allowed_origins",
-        "allowed_hosts",
-        "approvals",
-        "limits",
-        "llm",
-        "engine",
-        "workspace",
-        "carry",
-    }
-)
-"""A repository may come from a stranger: its file chooses models and tests, not who may do what on this machine."""
+def _check_models(chain: str) -> str:
+    try:
+        for name in chain.split(","):
+            parse_name(name.strip())
+    except ModelError as error:
+        raise ValueError(error.message.rstrip(".")) from error
+    return chain
+
+
+Models = Annotated[str, AfterValidator(_check_models)]
+"""``PROVIDER:NAME``, or several separated by commas."""
+Directory = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Limits(BaseModel):
@@ -76,14 +71,16 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(default_factory=lambda: user_data_path("vgproject"))
+    home: Directory = Field(default_factory=lambda: user_data_path("vgproject"))
     """Where the server's data lives."""
-    project: Path = Field(default_factory=Path.cwd)
+    project: Directory = Field(default_factory=Path.cwd)
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     token: str | None = None
-    model: str | None = None
-    models: dict[PhaseName, str] = Field(default_factory=dict)
+    server: str | None = None
+    """The URL of a running server, for the commands that speak to one."""
+    model: Models | None = None
+    models: dict[PhaseName, Models] = Field(default_factory=dict)
     approvals: Approvals = "on_request"
     sandbox: Kind = "auto"
     accept_no_isolation: bool = False
@@ -113,6 +110,14 @@ class Config(BaseModel):
             parse_database_url(value)
         return value
 
+    @field_validator("phases")
+    @classmethod
+    def _have_models(cls, phases: dict[str, PhaseSettings]) -> dict[str, PhaseSettings]:
+        for settings in phases.values():
+            if settings.model is not None:
+                _check_models(settings.model)
+        return phases
+
     def database(self) -> DatabaseUrl:
         return parse_database_url(self.database_url) if self.database_url else sqlite_file(self.home / "vgproject.db")
 
@@ -134,95 +139,48 @@ class Config(BaseModel):
 
 @dataclass(frozen=True)
 class Loaded:
-    """The configuration, where each value came from, and what belongs to others: keys, and commands' variables."""
+    """The configuration, where each value came from by its dotted path, and what belongs to others: keys, and the
+    variables of commands. ``unknown`` has a sentence for each ``VGPROJECT_…`` variable that does nothing."""
 
     config: Config
     sources: Mapping[str, str]
     provider_environment: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
+    unknown: tuple[str, ...] = ()
+
+    def with_config(self, **changes: Any) -> Self:
+        return replace(self, config=self.config.model_copy(update=changes))
 
 
 def load_config(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Loaded:
-    """``options`` are those of the command line; ``None`` is an option that was not given.
+    """``options`` are those of the command line; ``None`` is an option that was not given, and ``config`` a file that
+    is read in place of the project's and trusted like the user's.
 
     Raises `ConfigError` that names the option, its source, its value and what is allowed.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    variables = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
-    project = Path(given.get("project") or variables.get("project") or Path.cwd())
-    user_file, project_file = user_config_path("vgproject") / "config.toml", project / "vgproject.toml"
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    layers: tuple[tuple[str, Mapping[str, Any]], ...] = (
-        (f"file {user_file}", _read(user_file)),
-        (f"file {project_file}", _read_untrusted(project_file)),
-        ("environment", {name: value for name, value in variables.items() if name in Config.model_fields}),
-        ("command line", given),
-    )
-    for source, layer in layers:
-        for name, value in layer.items():
-            merged = isinstance(values.get(name), dict) and isinstance(value, dict)
-            values[name] = {**values[name], **value} if merged else value
-            sources[name] = f"environment {PREFIX}{name.upper()}" if source == "environment" else source
+    chosen_file = given.pop("config", None) or environ.get(CONFIG_VARIABLE)
+    variables, unknown = read_environment(Config, environ)
+    user_file = user_config_path("vgproject") / "config.toml"
+    user = read_file(user_file)
+    file = Path(chosen_file or Path(given.get("project") or variables.get("project") or ".") / "vgproject.toml")
+    file_values = read_file(file, required=True) if chosen_file else read_project_file(file, user, user_file)
+    merged = Merged()
+    merged.put(user, lambda _: f"file {user_file}")
+    merged.put(file_values, lambda _: f"file {file}")
+    merged.put(variables, lambda path: f"environment {variable(path)}")
+    merged.put(given, lambda _: "command line")
     try:
-        config = Config.model_validate(values)
+        config = Config.model_validate(merged.values)
     except ValidationError as error:
-        raise _config_error(error, sources) from error
+        raise config_error(error, Config, sources=merged.sources, secrets=SECRETS) from error
     keys = {name: environ[name] for name in PROVIDER_VARIABLES if environ.get(name)}
-    return Loaded(config, sources, keys, environ)
+    return Loaded(config, merged.sources, keys, environ, tuple(unknown))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def make_home(home: Path) -> None:
+    """Raises `ConfigError` where the directory cannot be made."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"The configuration file {path} cannot be read: {error}") from error
-
-
-def _read_untrusted(path: Path) -> dict[str, Any]:
-    """Raises `ConfigError` for what a project may not choose: who may do what, or code to be loaded."""
-    values = _read(path)
-    refused = [name for name in values if name in NOT_OF_A_PROJECT]
-    refused += [f"phases.{phase}.strategy" for phase, name in _chosen(values, "strategy") if ":" in name]
-    refused += [option for option, chain in _models(values) if _reads_files(chain)]
-    if refused:
-        raise ConfigError(
-            f"The project's file {path} may not set {', '.join(refused)}, because a project is not trusted with it:"
-            f" set it in {user_config_path('vgproject') / 'config.toml'}, the environment or on the command line."
-        )
-    return values
-
-
-def _chosen(values: dict[str, Any], option: str) -> list[tuple[str, str]]:
-    """What ``[phases.NAME]`` tables say of ``option``, by phase."""
-    phases = values.get("phases")
-    tables = phases.items() if isinstance(phases, dict) else ()
-    return [(phase, str(table[option])) for phase, table in tables if isinstance(table, dict) and option in table]
-
-
-def _models(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Every option that names a model, with its value."""
-    by_phase = values.get("models")
-    return [
-        *([("model", str(values["model"]))] if "model" in values else []),
-        *((f"models.{phase}", str(name)) for phase, name in (by_phase if isinstance(by_phase, dict) else {}).items()),
-        *((f"phases.{phase}.model", name) for phase, name in _chosen(values, "model")),
-    ]
-
-
-def _reads_files(chain: str) -> bool:
-    """Whether a model of the chain is a file: a stranger's project would choose what the server reads and writes."""
-    return any(name.partition(":")[0].strip() in READS_FILES for name in chain.split(","))
-
-
-def _config_error(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:
-    first = error.errors()[0]
-    option = ".".join(str(part) for part in first["loc"])
-    source = sources.get(str(first["loc"][0]), "default")
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(Config.model_fields)
-        return ConfigError(f"There is no option {option!r} ({source}); the options are {known}.")
-    value = "(secret)" if first["loc"][0] in SECRETS else mask_password(repr(first["input"]))
-    return ConfigError(f"The option {option!r} ({source}) is {value}: {first['msg']}.")
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"The data directory {home} cannot be made: {error.strerror}.") from error

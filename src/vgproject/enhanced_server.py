@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
 import uvicorn
@@ -15,7 +15,7 @@ from vgproject import __version__
 from vgproject.auth import COOKIE, Authenticator
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
-from vgproject.errors import BadInputError, VgprojectError
+from vgproject.errors import BadInputError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
@@ -40,7 +40,6 @@ class EnhancedRAServer:
         self._manager: WebSocketManager | None = None
         self.authenticator: Authenticator | None = None
         self._running: DrainingServer | None = None
-        self._failure: VgprojectError | None = None
         self.app = FastAPI(
             title="vgPROJECT",
             version=__version__,
@@ -71,14 +70,7 @@ class EnhancedRAServer:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            try:
-                opening = open_services(self._loaded, observe=app.state.metrics.count_event)
-                services = await stack.enter_async_context(opening)
-            except VgprojectError as error:
-                # uvicorn only logs it; `serve` raises it.
-                self._failure = error
-                raise
+        async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
             self.authenticator = Authenticator(self._config.home, self._config.token)
             self.authenticator.keep()
             self._manager = manager = WebSocketManager(services, self.authenticator)
@@ -138,6 +130,7 @@ class EnhancedRAServer:
             ws_ping_interval=20,
             ws_ping_timeout=20,
             timeout_graceful_shutdown=5,
+            lifespan="off",
         )
 
         def started() -> None:
@@ -145,13 +138,9 @@ class EnhancedRAServer:
             ready(url)
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
-        try:
+        # uvicorn would end the process with 3 where the lifespan fails, and say why only in the log.
+        async with self._lifespan(self.app):
             await self._running.serve([listener])
-        except SystemExit:
-            # How uvicorn ends where the application did not start.
-            if self._failure:
-                raise self._failure from None
-            raise
 
 
 class DrainingServer(uvicorn.Server):

@@ -1,5 +1,6 @@
 """The command line: parse, and call one function. What a command needs is imported when it is called."""
 
+import os
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Literal, NoReturn, Optional
 
 import typer
 
-from vgproject.errors import BadInputError, VgprojectError
+from vgproject.errors import VgprojectError
 
 app = typer.Typer(help="The real-time server for autonomous software development.", no_args_is_help=True)
 memory_app = typer.Typer(help="The project's memory.", no_args_is_help=True)
@@ -34,19 +35,43 @@ AcceptNoIsolation = Annotated[
     Optional[bool],  # noqa: UP045
     typer.Option("--accept-no-isolation", help="Said beside --sandbox none: commands may do all that you can."),
 ]
+ConfigFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="A configuration file in place of the project's, trusted like yours."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
+
+
+BAD_USAGE = frozenset({"no_model_key", "bad_model_name", "bad_script"})
+NOT_OF_USAGE = frozenset({409, 429})
 
 
 def _call(function: str, *arguments: Any, **options: Any) -> NoReturn:
     """Call ``module:function``; its result is the exit code. An error is one sentence: 2 for bad usage, else 1."""
     try:
         code = resolve_name(f"vgproject.cli.{function}")(*arguments, **options)
+        sys.stdout.flush()
     except VgprojectError as error:
         sys.stderr.write(f"{error.message}\n")
-        code = 2 if isinstance(error, BadInputError) or error.code == "no_model_key" else 1
+        refused = 400 <= error.http_status < 500 and error.http_status not in NOT_OF_USAGE
+        code = 2 if refused or error.code in BAD_USAGE else 1
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 1
+        _drop_output()
+    except OSError as error:
+        sys.stderr.write(f"It cannot go on: {error.strerror}{f' ({error.filename})' if error.filename else ''}.\n")
+        code = 1
+        _drop_output()
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """What could not be written would be tried again at the process's end, and fail with a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _models(given: list[str] | None) -> dict[str, Any]:
@@ -72,10 +97,12 @@ def serve(
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
+    config: ConfigFile = None,
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
     options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
+    options["config"] = config
     _call("tasks:serve", {**options, **_models(model)})
 
 
@@ -102,10 +129,12 @@ def run(
     ] = None,
     as_json: AsJson = False,
     server: Server = None,
+    config: ConfigFile = None,
 ) -> None:
     """Give a task and show it live."""
     options = {
         "project": project,
+        "config": config,
         "test_command": test_command,
         "max_cost_usd": max_cost,
         "approvals": "never" if yes else approvals,
@@ -198,9 +227,9 @@ def replay(
 
 
 @app.command()
-def doctor(project: Project = None, model: Model = None) -> None:
+def doctor(project: Project = None, model: Model = None, config: ConfigFile = None) -> None:
     """Print every setting with its source, and what does not work on this machine."""
-    _call("machine:examine", {"project": project, **_models(model)})
+    _call("machine:examine", {"project": project, "config": config, **_models(model)})
 
 
 @app.command()

@@ -18,6 +18,14 @@ RECONNECT_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0)
 FINAL_CLOSE_CODES = frozenset({4400, 4401, 4403, 4404, 4413, 4430})
 
 
+class RefusedError(VgprojectError):
+    """What the server answered, with its code and status."""
+
+    def __init__(self, http_status: int, message: str, *, code: str) -> None:
+        super().__init__(message, code=code)
+        self.http_status = http_status
+
+
 class Client:
     def __init__(self, address: ServerAddress) -> None:
         self._address = address
@@ -38,7 +46,7 @@ class Client:
         is_json = bool(response.content) and "json" in response.headers.get("content-type", "")
         if response.is_error:
             problem = response.json() if is_json else {"detail": response.text, "code": "http_error"}
-            raise VgprojectError(problem["detail"], code=problem["code"])
+            raise RefusedError(response.status_code, problem["detail"], code=problem["code"])
         return response.json() if is_json else response.text
 
     async def follow(self, session_id: str, *, after: int = 0, deltas: str = "all") -> AsyncIterator[Frame]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vgproject.errors import ConflictError, UnavailableError
+from vgproject.config import make_home
+from vgproject.errors import ConfigError, ConflictError, UnavailableError
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,13 @@ class ServerAddress:
 
 @contextmanager
 def hold_home(home: Path) -> Iterator[None]:
-    """Raises `ConflictError` (``home_in_use``) where another process serves this home."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (home / "server.lock").open("w") as lock:
+    """Raises `ConflictError` (``home_in_use``) where another process serves this home, `ConfigError` where none can."""
+    make_home(home)
+    try:
+        opened = (home / "server.lock").open("w")
+    except OSError as error:
+        raise ConfigError(f"The data directory {home} cannot be written: {error.strerror}.") from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -4,10 +4,11 @@ import asyncio
 import json
 import shutil
 import sysconfig
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vgproject import __version__
-from vgproject.config import SECRETS, Loaded, load_config
+from vgproject.config import PROVIDER_VARIABLES, SECRETS, Loaded, load_config, make_home
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ModelError, UnavailableError, VgprojectError
 from vgproject.llm.llm import Llm
@@ -22,7 +23,7 @@ def upgrade_database(options: dict[str, Any]) -> int:
     config = load_config(options).config
 
     async def upgrade() -> None:
-        config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_home(config.home)
         database = Database(config.database())
         try:
             await database.upgrade()
@@ -47,14 +48,27 @@ def print_asyncapi() -> int:
 def examine(options: dict[str, Any]) -> int:
     """Print every setting with its source, and what is found; 1 if something that is needed is not there."""
     loaded = load_config(options)
-    for name in type(loaded.config).model_fields:
-        value = "(hidden)" if name in SECRETS and getattr(loaded.config, name) else getattr(loaded.config, name)
-        print(f"{name:<18} {mask_password(str(value))}  [{loaded.sources.get(name, 'default')}]")
+    for option, value in _options(loaded.config.model_dump(mode="json")):
+        shown = "(hidden)" if option in SECRETS and value else mask_password(str(value))
+        print(f"{option:<26} {shown}  [{loaded.sources.get(option, 'default')}]")
+    for name in PROVIDER_VARIABLES:
+        print(f"{name:<26} {'set' if name in loaded.provider_environment else 'not set'}")
     print()
+    for sentence in loaded.unknown:
+        print(f"! {sentence}")
     findings = [_find_git(), _find_ripgrep(), _find_model(loaded), _find_database(loaded), *_find_sandbox(loaded)]
     for works, text in findings:
         print(f"{'✓' if works else '✗'} {text}")
     return 0 if all(works for works, _ in findings) else 1
+
+
+def _options(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every option by its dotted path."""
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _options(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def _find_git() -> tuple[bool, str]:

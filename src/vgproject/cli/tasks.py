@@ -20,6 +20,8 @@ from vgproject.errors import ConflictError
 def serve(options: dict[str, Any]) -> int:
     loaded = load_config(options)
     _set_up_logging(loaded.config.log_format)
+    for sentence in loaded.unknown:
+        print(sentence, file=sys.stderr, flush=True)
     server = EnhancedRAServer(loaded)
 
     def ready(url: str) -> None:
@@ -92,7 +94,7 @@ def _interruptible(work: Any) -> int:
 async def open_server(loaded: Loaded, url: str | None) -> AsyncIterator[ServerAddress]:
     """The server at ``url``, else the one that serves this home, else one of our own for as long as it is needed."""
     home = loaded.config.home
-    if url:
+    if url := url or loaded.config.server:
         token = loaded.config.token or _read_token(home)
         yield ServerAddress(url.rstrip("/"), token)
         return
@@ -113,8 +115,7 @@ def _read_token(home: Path) -> str:
 
 @asynccontextmanager
 async def _embedded_server(loaded: Loaded) -> AsyncIterator[ServerAddress]:
-    config = loaded.config.model_copy(update={"port": 0, "host": "127.0.0.1"})
-    server = EnhancedRAServer(Loaded(config, loaded.sources, loaded.provider_environment, loaded.environ))
+    server = EnhancedRAServer(loaded.with_config(port=0, host="127.0.0.1"))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(server.serve(ready.set_result, signals=False), name="embedded server")
     either: list[asyncio.Future[Any]] = [serving, ready]

@@ -17,8 +17,6 @@ from vgproject.llm.scripted import ScriptedBackend, load_script
 from vgproject.utils.clock import Clock, utc_now
 
 NAMES = (*PROVIDERS, "scripted")
-READS_FILES = frozenset({"scripted"})
-"""Providers whose model's name is a file that the server reads, and may write beside."""
 
 
 class LlmSettings(BaseModel):
