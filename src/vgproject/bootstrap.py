@@ -60,9 +60,9 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
     where no sandbox works.
     """
     config = loaded.config
-    make_home(config.home)
     settings = config.pipeline_settings()
     settings.check()
+    make_home(config.home)
     async with AsyncExitStack() as stack:
         database = Database(config.database())
         stack.push_async_callback(database.close)

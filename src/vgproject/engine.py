@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,6 +181,8 @@ class Engine:
             await asyncio.gather(self._retention, return_exceptions=True)
         await self.drain(0)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        # DBOS leaves its own executor, now shut, as the loop's.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     async def _execute(self, task: TaskInput) -> None:
         running = asyncio.ensure_future(self._run_task(task, DurableSteps(self)))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -247,7 +247,17 @@ class EventLog:
     async def read_types(
         self, session_id: str, types: Collection[str], *, after: int = 0, limit: int = 1_000_000
     ) -> list[StoredEvent]:
-        return await self._read_events(session_id, after, limit, tuple(types))
+        """Those of the given types, with all of their data."""
+        events = await self._read_events(session_id, after, limit, tuple(types))
+        return [await self.whole(event) for event in events]
+
+    async def whole(self, event: StoredEvent) -> StoredEvent:
+        """The event with all of its data, also where its frame holds only a preview of it."""
+        if b'"blob":' not in event.payload or "blob" not in (frame := event.frame()).data:
+            return event
+        _, content = await self.blob(frame.data["blob"]["id"])
+        fields = {**frame.model_dump(), "data": orjson.Fragment(content)}
+        return replace(event, payload=orjson.dumps(fields))
 
     async def _read_events(self, session_id: str, after: int, limit: int, types: tuple[str, ...]) -> list[StoredEvent]:
         def read() -> list[Record]:

@@ -12,6 +12,9 @@ from vgproject.schema.memory import MemoryEntry, MemoryKind, MemoryOrigin
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId
 
+MAX_QUERY_WORDS = 50
+MAX_WORD_CHARACTERS = 60
+
 
 @dataclass(frozen=True)
 class Note:
@@ -38,7 +41,7 @@ class Memory:
 
     async def search(self, project: str, query: str, *, limit: int = 20) -> list[MemoryEntry]:
         """Entries that share words with ``query``, those with most of them first."""
-        words = sorted(_words(query))
+        words = _asked_words(query)
         if not words:
             return []
         async with self._database.unit_of_work() as work:
@@ -144,6 +147,14 @@ async def _keep_answer(work: UnitOfWork, scope: str, row: MemoryRow) -> None:
     if scope:
         origin = MemoryOrigin.model_validate(row.origin)
         await work.commands.put(scope, _entry(row).model_dump(), session_id=origin.session_id)
+
+
+def _asked_words(query: str) -> list[str]:
+    """The longest words of the query: databases take only so many, and long words say more."""
+    words = sorted(
+        (word for word in _words(query) if len(word) <= MAX_WORD_CHARACTERS), key=lambda word: (-len(word), word)
+    )
+    return words[:MAX_QUERY_WORDS]
 
 
 def _words(text: str) -> set[str]:

@@ -34,6 +34,7 @@ class Reader:
             "HOME": str(tmp_path),
             "VGPROJECT_MODEL": model,
             "VGPROJECT_PORT": "0",
+            "VGPROJECT_APPROVALS": "untrusted",
         }
         self._exports = ""
         self._address = ADDRESS

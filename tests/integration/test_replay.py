@@ -20,13 +20,18 @@ from vgproject.errors import ConflictError, NotFoundError
 from vgproject.schema import commands as c
 
 RunAgain = Callable[..., tuple[int, dict[str, Any]]]
+UNBOXED = {"sandbox": "none", "accept_no_isolation": True}
+"""Some commands look at files beside the project."""
+
 Meanwhile = Callable[[Services, str], Awaitable[None]]
 
 
 async def record(tmp_path: Path, content: dict[str, Any], meanwhile: Meanwhile | None = None, **options: Any) -> str:
     """A session with one finished task; its server is closed and its script is deleted."""
     model = write_script(tmp_path, content)
-    async with services_for(tmp_path, model=model, test_command=TEST_COMMAND, **options) as services:
+    async with services_for(
+        tmp_path, model=model, test_command=TEST_COMMAND, **{"approvals": "untrusted", **UNBOXED, **options}
+    ) as services:
         session_id = await start(services)
         if meanwhile:
             await meanwhile(services, session_id)
@@ -39,6 +44,8 @@ async def record(tmp_path: Path, content: dict[str, Any], meanwhile: Meanwhile |
 def run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunAgain:
     """Exit code and report of ``vgproject replay --json``."""
     monkeypatch.setenv("VGPROJECT_HOME", str(tmp_path / "home"))
+    for option, value in UNBOXED.items():
+        monkeypatch.setenv(f"VGPROJECT_{option.upper()}", str(value))
 
     def run(session_id: str, *, task_id: str | None = None) -> tuple[int, dict[str, Any]]:
         options = {"project": tmp_path / "project"}

@@ -290,3 +290,21 @@ async def test_a_retry_goes_on_from_the_failed_phase(tmp_path: Path) -> None:
         "planning",
         "implementation",
     ]
+
+
+async def test_a_long_request_and_a_long_message_reach_the_model_whole(tmp_path: Path) -> None:
+    model = write_script(tmp_path, script())
+    async with services_for(tmp_path, model=model, approvals="untrusted") as services:
+        session_id = await start(services, content="x" * 100_000 + "END OF REQUEST")
+        asked = next(
+            f for f in await wait_for(services, session_id, "approval_requested") if f.type == "approval_requested"
+        )
+        message = c.Message(session_id=session_id, content="y" * 100_000 + "END OF MESSAGE")
+        await services.sessions.execute(message, OWNER)
+        approve = c.ResolveApproval(session_id=session_id, approval_id=asked.data["approval_id"], decision="approve")
+        await services.sessions.execute(approve, OWNER)
+        await wait_for(services, session_id, *ENDS)
+        async with services.database.unit_of_work() as work:
+            turns = await work.turns.list_turns(session_id)
+    assert "END OF REQUEST" in str(turns[0].request)
+    assert "END OF MESSAGE" in str([turn.request for turn in turns if turn.phase == "implementation"][-1])

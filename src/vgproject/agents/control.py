@@ -72,7 +72,11 @@ class TaskControl:
     async def catch_up(self) -> None:
         """Take up all that is stored so far: a message that was acknowledged before a turn is part of that turn."""
         for event in await self._event_log.read(self._task.session_id, after=self._seen):
-            self.take(event)
+            await self.take_whole(event)
+
+    async def take_whole(self, event: StoredEvent) -> None:
+        """As `take`, with all that a long message says."""
+        self.take(await self._event_log.whole(event) if event.type == UserMessage.type else event)
 
     def messages_after(self, seq: int) -> list[tuple[int, UserMessage]]:
         return [(at, message) for at, message in self._messages if at > seq]
@@ -146,4 +150,4 @@ async def open_control(event_log: EventLog, task: TaskInput, *, after: int) -> A
 async def _follow(event_log: EventLog, control: TaskControl, task: TaskInput, after: int) -> None:
     async for events in event_log.follow(task.session_id, after=after):
         for event in events:
-            control.take(event)
+            await control.take_whole(event)
