@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from vgproject.cli.home import ServerAddress
@@ -35,6 +35,22 @@ class Client:
         """The ack's data. Raises `VgprojectError` with the server's code and sentence."""
         path = f"/v1/sessions/{session_id}/commands"
         return dict(await self.request("POST", path, json={"id": new_id("cmd"), **command}))
+
+    async def send(self, **command: Any) -> Frame:
+        """As `command`, over a WebSocket."""
+        command_id = new_id("cmd")
+        async with self._connect() as websocket:
+            await websocket.send(json.dumps({"id": command_id, **command}))
+            async for frame in _frames_of(websocket):
+                if frame.get("id") == command_id and frame["type"] == "error":
+                    raise VgprojectError(frame["data"]["message"], code=frame["data"]["code"])
+                if frame.get("id") == command_id:
+                    return dict(frame["data"])
+        raise UnavailableError("The server closed the connection before it answered.", code="no_server")
+
+    def _connect(self) -> connect:
+        url = self._address.url.replace("http", "ws", 1) + "/v1/ws"
+        return connect(url, additional_headers=self._headers, max_size=None)
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """The answer's JSON, or its text. Raises `VgprojectError`."""
@@ -69,12 +85,16 @@ class Client:
                 failures += 1
 
     async def _frames(self, session_id: str, after: int, deltas: str) -> AsyncIterator[Frame]:
-        url = self._address.url.replace("http", "ws", 1) + "/v1/ws"
-        async with connect(url, additional_headers=self._headers, max_size=None) as websocket:
+        async with self._connect() as websocket:
             subscribe = {"type": "subscribe", "session_id": session_id, "after": after, "deltas": deltas}
             await websocket.send(json.dumps(subscribe))
-            async for message in websocket:
-                received = json.loads(message)
-                for frame in received if isinstance(received, list) else [received]:
-                    yield frame
+            async for frame in _frames_of(websocket):
+                yield frame
         raise ConnectionClosed(None, None)
+
+
+async def _frames_of(websocket: ClientConnection) -> AsyncIterator[Frame]:
+    async for message in websocket:
+        received = json.loads(message)
+        for frame in received if isinstance(received, list) else [received]:
+            yield frame

@@ -43,9 +43,9 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
     print(f"A sample repository with failing tests is in {project}\n")
     async with open_server(loaded, None) as address:
         client = Client(address)
-        answer = await client.request("POST", "/v1/sessions", json={"project": str(project), "title": "Demo"})
-        session_id = answer["session_id"]
-        task = await client.request("POST", f"/v1/sessions/{session_id}/tasks", json={"content": TASK})
+        session = await client.send(type="create_session", project=str(project), title="Demo")
+        session_id = session["session_id"]
+        task = await client.send(type="task", session_id=session_id, content=TASK)
         code = await follow_task(client, session_id, task["task_id"], create_view(as_json=False))
         print("\n" + await client.request("GET", f"/v1/sessions/{session_id}/diff"))
         sandbox = await _choose(loaded.config)
@@ -58,6 +58,7 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
             print(f"\nThe server stays at {address.url} until Ctrl-C. Look again with:")
             print(f"  VGPROJECT_HOME={loaded.config.home} vgproject events {session_id}")
             await asyncio.Event().wait()
+        print("To look at the session again, in a terminal or by your own program: `scripts/demo --keep`.")
     return code or int(not passed)
 
 

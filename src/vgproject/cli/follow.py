@@ -26,19 +26,22 @@ def create_view(*, as_json: bool) -> View:
 
 
 async def follow_task(client: Client, session_id: str, task_id: str, view: View, *, after: int = 0) -> int:
-    """Show the session until its task has ended; the exit code."""
+    """Show the session until its task has ended; the exit code. Of what was asked before, only what is still open counts."""
     asked: dict[str, dict[str, Any]] = {}
+    head_seq = 0
     async for frame in client.follow(session_id, after=after):
         view.show(frame)
+        if frame["type"] == "subscribed":
+            head_seq = frame["head_seq"]
         if frame.get("task_id") != task_id:
             continue
         if frame["type"] in ENDS:
             return ENDS[frame["type"]]
         if frame["type"] in ("approval_requested", "recovery_decision_requested", "budget_exceeded"):
             asked[frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget"] = frame
-        elif frame["type"] in ("approval_resolved", "recovery_decision_resolved"):
-            asked.pop(frame["data"].get("approval_id") or frame["data"]["recovery_id"], None)
-        if asked and not await _answer(client, session_id, asked):
+        elif frame["type"] in ("approval_resolved", "recovery_decision_resolved", "task_resumed"):
+            asked.pop(frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget", None)
+        if asked and frame.get("seq", 0) >= head_seq and not await _answer(client, session_id, asked):
             return NEEDS_ANSWER
     raise AssertionError("following has no end")
 
@@ -46,7 +49,10 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
 async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, Any]]) -> bool:
     """Ask the person at this terminal; false where there is none."""
     if not sys.stdin.isatty():
-        sys.stderr.write("The task needs an answer, and nobody is at this terminal: use --yes, or another client.\n")
+        sys.stderr.write(
+            "The task needs an answer, and nobody is at this terminal: use --yes, or answer in a terminal with"
+            f" `vgproject attach {session_id}`.\n"
+        )
         return False
     asked_id, frame = asked.popitem()
     try:

@@ -1,6 +1,7 @@
 """How a session looks in a terminal: one pass over its frames, nothing is drawn over."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from vgproject.utils.text import shorten
 
 Frame = dict[str, Any]
 ENDS = {"task_completed": 0, "task_failed": 1, "task_cancelled": 1}
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but newline and tab: a model or a command could otherwise write anywhere on the screen, or to the clipboard."""
 
 
 class LiveView:
@@ -71,7 +74,8 @@ class LiveView:
 
     def show(self, frame: Frame) -> None:
         if show := self._shown.get(frame["type"]):
-            show(frame, frame.get("data", {}))
+            shown: Frame = _without_controls(frame)
+            show(shown, shown.get("data", {}))
 
     def _line(self, markup: str) -> None:
         if not self._at_line_start:
@@ -129,3 +133,15 @@ class JsonView:
     def show(self, frame: Frame) -> None:
         if "seq" in frame:
             self._console.out(json.dumps(frame, ensure_ascii=False), highlight=False)
+
+
+def _without_controls(value: Any) -> Any:
+    match value:
+        case str():
+            return CONTROLS.sub("", value)
+        case dict():
+            return {key: _without_controls(item) for key, item in value.items()}
+        case list():
+            return [_without_controls(item) for item in value]
+        case _:
+            return value

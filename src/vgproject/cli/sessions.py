@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from vgproject.cli.client import Client
 from vgproject.cli.follow import create_view
 from vgproject.cli.tasks import open_server
 from vgproject.config import load_config
+from vgproject.errors import NotFoundError
 
 
 def with_client(work: Callable[[Client], Awaitable[int]], options: dict[str, Any], server: str | None) -> int:
@@ -118,10 +120,15 @@ def delete_session(session_id: str, options: dict[str, Any], *, server: str | No
 
 
 async def _or_last(client: Client, session_id: str | None) -> str:
+    """By default the last session of the project in this directory. Raises `NotFoundError` where there is none."""
     if session_id:
         return session_id
+    project = str(Path.cwd().resolve())
     sessions = await client.request("GET", "/v1/sessions")
-    return str(sessions[0]["session_id"]) if sessions else "none"
+    for session in sessions:
+        if session["project"] == project:
+            return str(session["session_id"])
+    raise NotFoundError(f"No session of the project {project!r} is known: name one.", code="no_such_session")
 
 
 def show_memory(path: str, options: dict[str, Any], *, server: str | None, query: str | None = None) -> int:

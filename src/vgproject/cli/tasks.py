@@ -14,7 +14,7 @@ from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
 from vgproject.cli.home import ServerAddress, find_server, hold_home
 from vgproject.config import Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
-from vgproject.errors import ConflictError
+from vgproject.errors import ConflictError, VgprojectError
 
 
 def serve(options: dict[str, Any]) -> int:
@@ -62,7 +62,12 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         client = Client(address)
         session = await client.request("POST", "/v1/sessions", json={"project": project, "settings": settings})
         session_id = session["session_id"]
-        task = await client.request("POST", f"/v1/sessions/{session_id}/tasks", json={"content": content, **request})
+        try:
+            path = f"/v1/sessions/{session_id}/tasks"
+            task = await client.request("POST", path, json={"content": content, **request})
+        except VgprojectError:
+            await client.request("DELETE", f"/v1/sessions/{session_id}")
+            raise
         code = await follow_task(client, session_id, task["task_id"], create_view(as_json=as_json))
     if not as_json:
         print(f"Session {session_id}: see `vgproject diff {session_id}`, then `vgproject apply {session_id}`.")
