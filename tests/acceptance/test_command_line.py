@@ -1,0 +1,157 @@
+"""The command line as a user meets it: what it prints, and how it ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sample import call, make_project, script, write_script
+
+VGPROJECT = [sys.executable, "-m", "vgproject.main"]
+
+
+class Terminal:
+    """A shell in a project, with a data directory of its own and no key."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.project = tmp_path / "project"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "VGPROJECT_HOME": str(tmp_path / "home"),
+        }
+
+    def run(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*VGPROJECT, *words],
+            cwd=self.project,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    make_project(tmp_path / "project")
+    return Terminal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code", "sentence"),
+    [
+        (["run", "x"], {}, 2, "none of ANTHROPIC_API_KEY"),
+        (["run", "x", "--model", "openai:gpt"], {}, 2, "OPENAI_API_KEY"),
+        (["run", "x", "--model", "mine:best"], {}, 2, "one of anthropic"),
+        (["run", "x", "--project", "nowhere"], {}, 2, "is not a directory"),
+        (["run", "x", "--approvals", "sometimes"], {}, 2, "'untrusted'"),
+        (["run", "x", "--config", "nowhere.toml"], {}, 2, "nowhere.toml"),
+        (["run", "x"], {"VGPROJECT_PORT": "99999"}, 2, "environment VGPROJECT_PORT"),
+        (["diff", "nosuch"], {}, 2, "no session 'nosuch'"),
+        (["diff"], {}, 2, "No session of the project"),
+        (["sessions", "--server", "http://127.0.0.1:9"], {}, 1, "does not answer"),
+        (["sessions"], {"VGPROJECT_HOME": "calc.py/home"}, 2, "data directory calc.py/home"),
+        (["db", "upgrade", "--database-url", "mysql://x/y"], {}, 2, "postgresql://"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    terminal: Terminal, words: list[str], environment: dict[str, str], code: int, sentence: str
+) -> None:
+    done = terminal.run(*words, **environment)
+    assert (done.returncode, sentence in done.stderr.replace("\n│", "")) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(terminal.run("sessions", "--json").stdout) == [], "nothing half-done is left"
+
+
+def test_a_broken_configuration_file_and_a_taken_port_stop_the_start(terminal: Terminal) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = terminal.run("serve", "--port", port)
+    assert (refused.returncode, f"127.0.0.1:{port} cannot be used" in refused.stderr) == (2, True)
+    (terminal.project / "vgproject.toml").write_text("model = ")
+    broken = terminal.run("run", "x")
+    assert (broken.returncode, "vgproject.toml is not TOML" in broken.stderr) == (2, True)
+
+
+def test_an_unreachable_model_fails_the_task_and_says_where(terminal: Terminal, tmp_path: Path) -> None:
+    settings = tmp_path / "once.toml"
+    settings.write_text("[llm]\nattempts = 1\n[phases.research]\nretries = 0\n")
+    done = terminal.run(
+        "run", "x", "--model", "openai-compatible:m", "--config", str(settings), OPENAI_BASE_URL="http://127.0.0.1:9/v1"
+    )
+    assert done.returncode == 1
+    assert "openai-compatible:m" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["no repository", "empty repository", "dirty repository"])
+def test_a_task_runs_in_any_directory_and_its_changes_are_applied(tmp_path: Path, kind: str) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.project.mkdir()
+    for words in {"no repository": [], "empty repository": ["init"], "dirty repository": ["init"]}[kind]:
+        subprocess.run(["git", words, "-q"], cwd=terminal.project, check=True)
+    (terminal.project / "calc.py").write_text("def add(a, b):\n    return a - b\n")
+    if kind == "dirty repository":
+        identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+        subprocess.run(["git", "add", "."], cwd=terminal.project, check=True)
+        subprocess.run(["git", *identity, "commit", "-qm", "1"], cwd=terminal.project, check=True)
+        (terminal.project / "mine.txt").write_text("not committed\n")
+    implementation = script()["phases"]["implementation"]
+    implementation[1] = {"tool_calls": [call("run_command", command="true")]}
+    model = write_script(tmp_path, script(implementation=implementation))
+    done = terminal.run("run", "Mend add", "--yes", "--json", "--model", model)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert "+    return a + b" in terminal.run("diff").stdout
+    assert terminal.run("apply").returncode == 0
+    assert (terminal.project / "calc.py").read_text() == "def add(a, b):\n    return a + b\n"
+    if kind == "dirty repository":
+        assert (terminal.project / "mine.txt").read_text() == "not committed\n"
+
+
+def test_an_answer_that_nobody_can_give_ends_with_3_and_a_wrong_token_is_refused(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    model = write_script(tmp_path, script())
+    asked = terminal.run("run", "Mend add", "--approvals", "untrusted", "--model", model)
+    assert asked.returncode == 3
+    assert "vgproject attach ses_" in asked.stderr
+    [session] = json.loads(terminal.run("sessions", "--json").stdout)
+    assert session["status"] == "needs_you"
+    assert terminal.run("attach", session["session_id"]).returncode == 3
+
+
+def test_an_interrupted_run_ends_with_130_and_attach_goes_on_with_it(terminal: Terminal, tmp_path: Path) -> None:
+    content = script()
+    content["phases"]["planning"][0] |= {"text": "I think about it. " * 20, "token_delay_ms": 100}
+    model = write_script(tmp_path, content)
+    words = ["run", "Mend add", "--yes", "--json", "--model", model]
+    running = subprocess.Popen(
+        [*VGPROJECT, *words],
+        cwd=terminal.project,
+        env=terminal.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    with running.stdout, running.stderr:
+        session_id = next(
+            event["session_id"]
+            for event in map(json.loads, running.stdout)
+            if event["type"] == "planning_complete" or event["type"] == "research_complete"
+        )
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=30) == 130
+        assert "Traceback" not in running.stderr.read()
+    write_script(tmp_path, script())
+    assert terminal.run("attach", session_id).returncode == 0
