@@ -29,16 +29,17 @@ def serve(options: dict[str, Any]) -> int:
         print(f"vgproject is ready at {url}/sign-in?code={server.authenticator.new_code()}", flush=True)
         print(f"Sandbox: {server.sandbox}", file=sys.stderr, flush=True)
 
-    _calm_collector()
+    _stay_responsive()
     with hold_home(loaded.config.home):
         asyncio.run(server.serve(ready))
     return 0
 
 
-def _calm_collector() -> None:
-    """A full collection over all that was imported stops every client for a tenth of a second."""
+def _stay_responsive() -> None:
+    """Short waits for every client: no full collection over all that was imported, no long turn of another thread."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.0005)
 
 
 def run(content: str, options: dict[str, Any], request: dict[str, Any], *, server: str | None, as_json: bool) -> int:
