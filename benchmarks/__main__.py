@@ -4,13 +4,14 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import checkpoints, event_log, latency, startup, turns
+from benchmarks import checkpoints, event_log, latency, recovery, startup, turns
 from benchmarks.figures import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "startup": startup.measure,
     "latency": latency.measure,
     "turns": turns.measure,
+    "recovery": recovery.measure,
     "event_log": event_log.measure,
     "checkpoints": checkpoints.measure,
 }

@@ -32,6 +32,9 @@ class ServerProcess:
         pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
     def websocket(self) -> connect:
         return connect(self.url.replace("http", "ws", 1) + "/v1/ws", additional_headers=HEADERS, max_size=None)
 

@@ -58,7 +58,7 @@ async def run_git_fully(
             *arguments,
             cwd=cwd,
             env={**ENVIRONMENT, **(environment or {})},
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -68,7 +68,7 @@ async def run_git_fully(
         raise WorkspaceError("git is needed and was not found: install it.", code="git_missing") from error
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            output, complaint = await process.communicate(stdin)
+            output, complaint = await process.communicate(stdin or None)
     except TimeoutError as error:
         raise WorkspaceError(
             f"git {_verb(arguments)} was ended after {TIMEOUT_SECONDS} seconds.", code="git_timeout"

@@ -52,12 +52,15 @@ class Workspaces:
         self._boxes = boxes
         self._settings = settings or WorkspaceSettings()
         self._locks = Locks()
+        # Each takes a dozen processes: more at once would only keep all others waiting.
+        self._making = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def open_or_create(self, session_id: str, project: Path, wanted: Wanted | None = None) -> Workspace:
         async with self._locks.of(f"create {session_id}"):
             if not (self._home / session_id).exists():
-                with self._new_directory(session_id) as directory:
-                    await self._create(directory, session_id, project, wanted or Wanted())
+                async with self._making:
+                    with self._new_directory(session_id) as directory:
+                        await self._create(directory, session_id, project, wanted or Wanted())
             return await self.open(session_id)
 
     async def open(self, session_id: str) -> Workspace:
