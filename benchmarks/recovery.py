@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import ClientConnection
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.server import HEADERS, frames_of, serving, write_script
@@ -29,9 +30,15 @@ async def measure() -> list[Figure]:
 
 
 def _script(directory: Path) -> str:
-    """A phase that lasts: it runs a command with a child."""
-    turn = {"tool_calls": [{"tool": "run_command", "arguments": SLEEP}]}
-    return write_script(directory, {"research": [turn], "planning": [turn], "implementation": [turn]})
+    """An implementation that lasts: it runs a command with a child."""
+    notes = {"notes": "Wait.", "needs_implementation": True}
+    plan = {"summary": "Wait.", "steps": [{"id": "1", "title": "Wait", "description": "Wait."}]}
+    calls = {
+        "research": {"tool": "submit_research", "arguments": notes},
+        "planning": {"tool": "submit_plan", "arguments": plan},
+        "implementation": {"tool": "run_command", "arguments": SLEEP},
+    }
+    return write_script(directory, {phase: [{"tool_calls": [call]}] for phase, call in calls.items()})
 
 
 async def _recover(directory: Path) -> float:
@@ -52,20 +59,25 @@ async def _cancel(directory: Path) -> list[float]:
         for _ in range(RUNS):
             async with server.websocket() as websocket:
                 await websocket.send(json.dumps({"type": "task", "content": "Look"}))
-                began = 0.0
-                async for message in websocket:
-                    types = {frame["type"] for frame in frames_of(message)}
-                    if "tool_started" in types:
-                        while not _sleeping():
-                            await asyncio.sleep(0.01)
-                        began = time.perf_counter()
-                        await websocket.send(json.dumps({"type": "cancel"}))
-                    if "task_cancelled" in types:
-                        break
+                session_id = await _session_with(websocket, "tool_started", "run_command")
+                while not _sleeping():
+                    await asyncio.sleep(0.01)
+                began = time.perf_counter()
+                await websocket.send(json.dumps({"type": "cancel", "session_id": session_id}))
+                await _session_with(websocket, "task_cancelled")
                 while _sleeping():
                     await asyncio.sleep(0.005)
                 waits.append(time.perf_counter() - began)
     return waits
+
+
+async def _session_with(websocket: ClientConnection, type_: str, tool: str | None = None) -> str:
+    """The session whose event of this type comes next."""
+    async for message in websocket:
+        for frame in frames_of(message):
+            if frame["type"] == type_ and frame["data"].get("tool") == tool:
+                return str(frame["session_id"])
+    raise AssertionError("the connection ended")
 
 
 async def _start_command(url: str) -> str:

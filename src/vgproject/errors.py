@@ -97,5 +97,11 @@ class WorkspaceError(VgprojectError):
     code = "workspace_error"
 
 
+class RejectedError(VgprojectError):
+    """A person has put an end to the task by rejecting what it was going to do."""
+
+    code = "plan_rejected"
+
+
 class PhaseError(VgprojectError):
     code = "phase_failed"

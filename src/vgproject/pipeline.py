@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from vgproject.agents.base import COMPLETIONS, Handover, Json, PhaseSettings, Steps, TaskInput
-from vgproject.agents.context import AgentServices, PhaseContext, ProgressSpan
+from vgproject.agents.context import DELEGATE, EXPERT, AgentServices, PhaseContext, ProgressSpan
 from vgproject.agents.control import TaskControl, open_control
 from vgproject.agents.meter import Meter
 from vgproject.agents.phase_clock import open_phase_clock
 from vgproject.agents.reporter import SERVER, Reporter
 from vgproject.agents.strategies import PhaseStrategy, load_strategy
-from vgproject.errors import ConfigError, PhaseError, VgprojectError
+from vgproject.errors import ConfigError, PhaseError, RejectedError, VgprojectError
 from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.memory import Memory, MemorySaver
 from vgproject.schema.base import EventData, Phase
@@ -77,6 +77,11 @@ class PipelineSettings:
         configured = self.models.get(phase) or self.phase(phase).model or self.model
         return settings.models.get(phase) or settings.model or configured
 
+    def role_models(self, settings: SessionSettings) -> dict[str, str]:
+        """The models of those who work beside the phases, where they have their own."""
+        chosen = {**self.models, **settings.models}
+        return {role: chosen[role] for role in (EXPERT, DELEGATE) if role in chosen}
+
     def phase(self, phase: Phase) -> PhaseSettings:
         return self.phases.get(phase, PhaseSettings())
 
@@ -94,7 +99,7 @@ class PipelineSettings:
                 )
             for phase in phases:
                 self._check_phase(phase, f"the pipeline {pipeline!r}")
-        for phase in {*self.phases, *self.models}:
+        for phase in {*self.phases, *self.models} - {EXPERT, DELEGATE}:
             self._check_phase(phase, f"[phases.{phase}]" if phase in self.phases else f"models.{phase}")
 
     def _check_phase(self, phase: Phase, named_by: str) -> None:
@@ -164,6 +169,8 @@ class Pipeline:
                 if control.cancel_requested is None:
                     raise
                 await self._cancel(reporter, meter, control.cancel_requested.reason)
+            except RejectedError as rejected:
+                await self._cancel(reporter, meter, rejected.message)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
                 await self._fail(reporter, meter, error)
 
@@ -268,6 +275,7 @@ class Pipeline:
                     meter=run.meter,
                     handover=run.handover,
                     workspace=workspace,
+                    role_models=self._settings.role_models(run.settings),
                 )
                 completion = await strategy.run(run.request.content, model, memory, thread_id, context=context)
         except TimeoutError as error:

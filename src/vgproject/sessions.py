@@ -33,6 +33,10 @@ from vgproject.schema.events import (
     ApprovalResolved,
     CheckpointCreated,
     FileChange,
+    PlanProposed,
+    PlanResolved,
+    QuestionAnswered,
+    QuestionAsked,
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     SessionCreated,
@@ -55,7 +59,7 @@ from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
-from vgproject.utils.text import first_line
+from vgproject.utils.text import first_line, shorten
 from vgproject.workspace.branch import create_branch
 from vgproject.workspace.clone import check_carry
 from vgproject.workspace.workspace import Workspace
@@ -174,6 +178,10 @@ class SessionService:
                 return await self._retry(command, admission)
             case c.ResolveApproval():
                 return await self._resolve_approval(command, admission)
+            case c.ResolvePlan():
+                return await self._resolve_plan(command, admission)
+            case c.AnswerQuestion():
+                return await self._answer_question(command, admission)
             case c.ResolveRecovery():
                 return await self._resolve_recovery(command, admission)
             case c.UpdateSettings():
@@ -531,6 +539,25 @@ class SessionService:
         )
         return await self._resolve(view, resolved, command.approval_id, task_id, admission)
 
+    async def _resolve_plan(self, command: c.ResolvePlan, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        _, task_id = await self._asked(view, PlanProposed, "approval_id", command.approval_id)
+        if command.plan and (repeated := command.plan.repeated_ids()):
+            raise CommandError(f"Each step needs an id of its own; more than one step has {', '.join(repeated)}.")
+        resolved = PlanResolved(
+            **command.model_dump(include={"approval_id", "decision", "plan", "reason"}),
+            resolved_by=admission.caller.user_id,
+        )
+        return await self._resolve(view, resolved, command.approval_id, task_id, admission)
+
+    async def _answer_question(self, command: c.AnswerQuestion, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        _, task_id = await self._asked(view, QuestionAsked, "question_id", command.question_id)
+        answered = QuestionAnswered(
+            question_id=command.question_id, content=command.content, answered_by=admission.caller.user_id
+        )
+        return await self._resolve(view, answered, command.question_id, task_id, admission)
+
     async def _resolve_recovery(self, command: c.ResolveRecovery, admission: Admission) -> Ack:
         view = await self._session(command, admission)
         asked, task_id = await self._asked(view, RecoveryDecisionRequested, "recovery_id", command.recovery_id)
@@ -552,22 +579,25 @@ class SessionService:
     async def _resolve(
         self,
         view: SessionView,
-        resolved: ApprovalResolved | RecoveryDecisionResolved,
+        resolved: ApprovalResolved | PlanResolved | QuestionAnswered | RecoveryDecisionResolved,
         asked_id: str,
         task_id: str | None,
         admission: Admission,
     ) -> Ack:
         """The first answer wins."""
         key = f"{asked_id}/resolved"
-        answer = {"decision": resolved.decision}
+        if asked_id not in view.waiting_for and not await self._event_log.find(view.session_id, key):
+            raise ConflictError(f"Nobody waits for an answer to {asked_id!r} any more.", code="not_waiting")
+        answer = _decision(resolved)
         stored = await self._say(view.session_id, resolved, admission, answer, key=key, task_id=task_id)
         if not stored.inserted:
-            first = stored.frame().data
+            first = _decision(stored.data())
+            by = stored.frame().actor.id
             raise ConflictError(
-                f"This was answered already: {first['decision']} by {first['resolved_by']}.",
+                f"This was answered already: {shorten(''.join(first.values()), 200)} by {by}.",
                 code="already_resolved",
-                decision=first["decision"],
-                resolved_by=first["resolved_by"],
+                resolved_by=by,
+                **first,
             )
         return answer
 
@@ -642,6 +672,10 @@ class SessionService:
         return stored
 
 
+def _decision(resolved: EventData) -> Ack:
+    return resolved.model_dump(include={"decision", "content"})
+
+
 def _check_idle(view: SessionView) -> None:
     if any(task.status in OPEN for task in view.tasks):
         raise ConflictError("The session has a task that is not ended: cancel it first.", code="task_running")
@@ -663,6 +697,7 @@ def _view(row: SessionRow, tasks: list[TaskRow], sandbox: str) -> SessionView:
             "created_at": to_wire(row.created_at),
             "updated_at": to_wire(row.updated_at),
             "sandbox": sandbox,
+            "waiting_for": [question.partition("/")[2] for question in json.loads(row.waiting)],
             "tasks": [
                 {
                     "task_id": task.id,

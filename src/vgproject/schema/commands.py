@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
+from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
 from vgproject.schema.memory import MemoryKind
 from vgproject.schema.settings import ModelName, SessionSettings
@@ -99,6 +100,22 @@ class ResolveApproval(Command):
     reason: ShortText | None = None
 
 
+class ResolvePlan(Command):
+    """The gate between planning and implementation. ``plan`` replaces the proposed one."""
+
+    type: Literal["resolve_plan"] = "resolve_plan"
+    approval_id: Id
+    decision: Literal["approve", "revise", "reject"]
+    plan: Plan | None = None
+    reason: ShortText | None = None
+
+
+class AnswerQuestion(Command):
+    type: Literal["answer"] = "answer"
+    question_id: Id
+    content: Text
+
+
 class ResolveRecovery(Command):
     type: Literal["resolve_recovery"] = "resolve_recovery"
     recovery_id: Id
@@ -159,6 +176,8 @@ AnyCommand = Annotated[
     | Resume
     | Retry
     | ResolveApproval
+    | ResolvePlan
+    | AnswerQuestion
     | ResolveRecovery
     | UpdateSettings
     | Rewind

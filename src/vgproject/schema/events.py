@@ -299,6 +299,41 @@ class ApprovalResolved(EventData):
     resolved_by: str
 
 
+class QuestionAsked(EventData):
+    type: ClassVar[str] = "question_asked"
+    question_id: str
+    tool_call_id: str
+    question: str
+    choices: list[str] = Field(default_factory=list)
+    """Proposed answers; any other may be given."""
+
+
+class QuestionAnswered(EventData):
+    type: ClassVar[str] = "question_answered"
+    question_id: str
+    content: str
+    answered_by: str
+
+
+class PlanProposed(EventData):
+    """Nothing is changed before this is resolved."""
+
+    type: ClassVar[str] = "plan_proposed"
+    approval_id: str
+    plan: Plan
+
+
+class PlanResolved(EventData):
+    """``plan`` is what a person made of it: followed when approved, told to the agent when it is to be revised."""
+
+    type: ClassVar[str] = "plan_resolved"
+    approval_id: str
+    decision: Literal["approve", "revise", "reject"]
+    plan: Plan | None = None
+    reason: str | None = None
+    resolved_by: str
+
+
 class RecoveryDecisionRequested(EventData):
     """A crash left it unknown whether this side effect took place."""
 
@@ -483,6 +518,10 @@ EVENTS: tuple[type[EventData], ...] = (
     ToolFailed,
     ApprovalRequested,
     ApprovalResolved,
+    QuestionAsked,
+    QuestionAnswered,
+    PlanProposed,
+    PlanResolved,
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     FileChanged,

@@ -158,6 +158,8 @@ class SessionView(Wire):
     updated_at: str
     sandbox: str = ""
     """In what the commands of this session run."""
+    waiting_for: list[str] = Field(default_factory=list)
+    """The ids of what a person has to answer; ``budget`` where a task holds at a limit."""
     tasks: list[TaskView] = Field(default_factory=list)
 
 

@@ -18,6 +18,7 @@ class SessionSettings(Wire):
     model: ModelName | None = None
     models: dict[Phase, ModelName] = Field(default_factory=dict, description="A model for one phase.")
     approvals: Approvals | None = None
+    plan_gate: bool | None = Field(default=None, description="Wait for a person's word before the plan is followed.")
     test_command: ShortText | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = Field(default=None, description="Turns of one phase.")
