@@ -19,6 +19,7 @@ from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.memory import Memory, MemorySaver
 from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
+    CheckpointCreated,
     ErrorInfo,
     ErrorOccurred,
     FileChange,
@@ -39,6 +40,8 @@ from vgproject.schema.events import (
     TaskStarted,
     TestRun,
     UsageUpdated,
+    WorkspaceCreated,
+    WorkspaceRewound,
 )
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS
@@ -306,6 +309,7 @@ class Pipeline:
 
     async def _cancel(self, reporter: Reporter, meter: Meter, reason: str | None) -> None:
         sentence = f"The task was cancelled: {reason}" if reason else "The task was cancelled."
+        await self._keep_files(reporter)
         await self._say_failure(reporter, ErrorInfo(code="cancelled", message=sentence))
         await self._end(reporter, TaskCancelled(reason=reason, usage=meter.task))
 
@@ -314,9 +318,29 @@ class Pipeline:
             logger.error("A task ended on a bug", exc_info=error)
             # What the exception says may hold a secret: it is for the operator's log only.
             error = VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")
+        await self._keep_files(reporter)
         info, phase = _info(error), reporter.phase
         await self._say_failure(reporter, info)
         await self._end(reporter, TaskFailed(error=info, phase=phase, usage=meter.task))
+
+    async def _keep_files(self, reporter: Reporter) -> None:
+        """A checkpoint of what a tool that was cut off has changed."""
+        session_id = reporter.task.session_id
+        kinds = (WorkspaceCreated, CheckpointCreated, WorkspaceRewound)
+        kept = await self._services.event_log.read_types(session_id, {kind.type for kind in kinds})
+        if not kept:
+            return
+        try:
+            workspace = await self._workspaces.open(session_id)
+            changes = await workspace.changes(kept[-1].frame().data["checkpoint_id"])
+            if changes:
+                made = await workspace.checkpoint("end")
+                told = CheckpointCreated(
+                    checkpoint_id=made.id, files=[change.path for change in changes], skipped=list(made.skipped)
+                )
+                await reporter.send_update(told, "end/checkpoint")
+        except VgprojectError:
+            logger.exception("What the last tool of a task left of its files is not kept")
 
     async def _say_failure(self, reporter: Reporter, info: ErrorInfo) -> None:
         phase = reporter.phase

@@ -65,6 +65,8 @@ class PhaseSettings(BaseModel):
     """Time that is spent waiting for a person does not count."""
     retries: int = Field(default=1, ge=0)
     """How often the phase is begun again after an error that may pass."""
+    context_tokens: int = Field(default=120_000, ge=1_000)
+    """How long a conversation may grow, by estimate, before its oldest parts are dropped."""
     tools: list[str] | None = None
     """Names of the tools it may use; by default those of its strategy."""
 

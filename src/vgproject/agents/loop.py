@@ -13,12 +13,14 @@ from pydantic_ai.messages import (
 
 from vgproject.agents.bounds import Bounds
 from vgproject.agents.calls import Call, Outcome
+from vgproject.agents.compaction import compact
 from vgproject.agents.consultations import Consultations
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.job import Job, Submission
 from vgproject.agents.model_turn import ModelTurns, Turn, tell
 from vgproject.agents.tool_calls import ToolCalls
 from vgproject.errors import PhaseError
+from vgproject.schema.events import ContextCompacted
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import TOOLS, definitions, parse_arguments
 
@@ -49,6 +51,7 @@ class AgentLoop(Generic[Submission]):
         number = 0
         while True:
             await self._bounds.hold(number)
+            history = await self._fit(history, number)
             turn = await self._turns.take(number, history, parts, self._taken_seq)
             self._taken_seq = turn.taken_seq
             history += [turn.request, turn.response]
@@ -57,6 +60,20 @@ class AgentLoop(Generic[Submission]):
             if submission is not None:
                 return submission
             number += 1
+
+    async def _fit(self, history: list[ModelMessage], number: int) -> list[ModelMessage]:
+        limit = self._context.phase_settings.context_tokens
+        compacted = compact(history, limit)
+        if compacted is None:
+            return history
+        told = ContextCompacted(
+            reason=f"The conversation had grown beyond {limit} tokens.",
+            tokens_before=compacted.tokens_before,
+            tokens_after=compacted.tokens_after,
+            dropped=compacted.dropped,
+        )
+        await self._context.reporter.send_update(told, f"{self._job.thread_id}/compacted/{number}")
+        return compacted.history
 
     async def _say(self, turn: Turn, number: int) -> None:
         context = self._context

@@ -51,6 +51,9 @@ class LiveView:
             "model_retried": lambda _, data: self._line(
                 f"[yellow]The model is asked again ({escape(data['reason'])}); what it said does not count.[/]"
             ),
+            "context_compacted": lambda _, data: self._line(
+                f"[dim]{escape(data['reason'])} {len(data['dropped'])} older parts are dropped.[/]"
+            ),
             "approval_requested": lambda _, data: self._line(f"[yellow]Needs approval: {escape(data['reason'])}[/]"),
             "approval_resolved": lambda _, data: self._line(
                 f"[yellow]{data['decision']} by {escape(data['resolved_by'])}[/]"

@@ -463,6 +463,17 @@ class ModelFellBack(EventData):
     reason: str
 
 
+class ContextCompacted(EventData):
+    """A conversation had grown too long for its model; tokens are estimates."""
+
+    type: ClassVar[str] = "context_compacted"
+    reason: str
+    tokens_before: int
+    tokens_after: int
+    dropped: list[str]
+    """What the model is not told any more."""
+
+
 # Memory
 
 
@@ -535,6 +546,7 @@ EVENTS: tuple[type[EventData], ...] = (
     BudgetExceeded,
     ModelRetried,
     ModelFellBack,
+    ContextCompacted,
     MemoryRecalled,
     MemoryMerged,
 )
