@@ -17,7 +17,8 @@ from vgproject.schema.commands import Command
 from vgproject.schema.descriptions import describe_fields
 from vgproject.schema.documents import REFERENCE, groups
 from vgproject.schema.error_codes import ERROR_CODES
-from vgproject.schema.frames import EventFrame, Problem
+from vgproject.schema.frames import Blob, EventFrame, Problem
+from vgproject.schema.previews import MAX_DATA_BYTES
 
 Schema = dict[str, Any]
 
@@ -35,7 +36,9 @@ WEBSOCKET = """
 object in a text frame. Several events or deltas can come as a JSON array in one frame. Fields with * are always there.
 """
 COMMANDS = "Each has a `type`, can have these fields, and has those of its type.\n"
-EVENTS = "Each is an `EventFrame` with one of the types below; the tables of the types are those of its `data`.\n"
+EVENTS = f"""Each is an `EventFrame` with one of the types below; the tables of the types are those of its `data`.
+Data of more than {MAX_DATA_BYTES // 1024} KiB is cut to a preview with a `blob`, a [`Blob`](#blob), which says where the whole is.
+"""
 ERROR_TABLE = """
 ## Error codes
 
@@ -151,7 +154,8 @@ def render() -> str:
     ]
     open_paths = [*(route.path for route in page_routes), *OPEN_PATHS]
     heading = HTTP.format(open_paths=", ".join(f"`{path}`" for path in open_paths))
-    page.link(Problem.__name__)
+    for kind in (Problem, Blob):
+        page.link(kind.__name__)
     return page.render([heading, "\n| route | does | body | answer |\n|---|---|---|---|\n", *rows])
 
 
