@@ -37,6 +37,7 @@ from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
 from vgproject.sessions import Ack, Caller, SessionService
+from vgproject.tools.base import ToolFailure
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.workspace.workspace import UNBOXED
@@ -383,6 +384,15 @@ async def test_a_second_answer_of_another_command_is_refused(tmp_path: Path) -> 
                 await world.execute(command, "another")
             assert (refused.value.code, refused.value.details["decision"]) == ("already_resolved", "approve")
         assert (await world.execute(command, "one"))["duplicate"] is True
+
+
+async def test_arguments_that_the_tool_cannot_take_are_the_mistake_of_who_approves(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        command = await resolve_approval(world)
+        with pytest.raises(ToolFailure, match="timeout_seconds") as refused:
+            await world.execute(command.model_copy(update={"arguments": {"command": "true", "timeout_seconds": 0}}), "")
+        assert (refused.value.code, refused.value.http_status) == ("invalid_arguments", 400)
+        assert (await world.execute(command, ""))["decision"] == "approve"
 
 
 async def test_a_command_that_came_too_early_does_not_act_later_when_it_is_sent_again(tmp_path: Path) -> None:
