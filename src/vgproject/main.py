@@ -50,7 +50,6 @@ SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
 
 
-BAD_USAGE = frozenset({"no_model_key", "bad_model_name", "bad_script"})
 NOT_OF_USAGE = frozenset({409, 429})
 
 
@@ -62,7 +61,7 @@ def _call(function: str, *arguments: Any, **options: Any) -> NoReturn:
     except VgprojectError as error:
         sys.stderr.write(f"{error.message}\n")
         refused = 400 <= error.http_status < 500 and error.http_status not in NOT_OF_USAGE
-        code = 2 if refused or error.code in BAD_USAGE else 1
+        code = 2 if refused else 1
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
