@@ -92,14 +92,6 @@ class FileTree:
         with self.open(path) as file:
             return file.read()
 
-    def read_if_there(self, path: str) -> bytes | None:
-        try:
-            return self.read(path)
-        except WorkspaceError as error:
-            if error.code == "no_such_file":
-                return None
-            raise
-
     @contextmanager
     def open_directory(self, path: str) -> Iterator[int]:
         """The descriptor of a directory. Raises `WorkspaceError` (``no_such_file``, ``not_a_directory``)."""
@@ -135,6 +127,25 @@ class FileTree:
         *parents, name = split_path(self.locate(path)) or (".",)
         with self._guarded(path), open_directory(self._root) as top, self._parent(top, parents, create=False) as parent:
             os.unlink(name, dir_fd=parent)
+
+    def prune(self, path: str, keep: str = "") -> None:
+        """Remove the empty directories above a located path, but not ``keep`` and what is above that."""
+        *parents, _ = split_path(path)
+        while len(parents) > len(split_path(keep)):
+            try:
+                with open_directory(self._root) as top, self._parent(top, parents[:-1], create=False) as parent:
+                    os.rmdir(parents.pop(), dir_fd=parent)
+            except OSError:
+                return
+
+    def nearest_directory(self, path: str) -> str:
+        """The one above a located path that is there; empty for the top."""
+        *parents, _ = split_path(path)
+        while parents:
+            with suppress(WorkspaceError), self.open_directory("/".join(parents)):
+                break
+            parents.pop()
+        return "/".join(parents)
 
     @contextmanager
     def _guarded(self, path: str) -> Iterator[None]:
