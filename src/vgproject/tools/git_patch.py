@@ -52,7 +52,7 @@ def _begins_file(lines: Sequence[str], at: int) -> bool:
 
 
 def _names_files(lines: Sequence[str], at: int) -> bool:
-    return lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ ")
+    return at + 1 < len(lines) and lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ")
 
 
 class _GitReader:

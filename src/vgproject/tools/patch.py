@@ -15,8 +15,12 @@ ANCHOR = re.compile(r"@@(.*?)(?:@@)?\s*$")
 MAX_SHOWN = 120
 
 
+Sign = Literal[" ", "-", "+"]
+SIGNS: dict[str, Sign] = {" ": " ", "-": "-", "+": "+"}
+
+
 class HunkLine(NamedTuple):
-    sign: Literal[" ", "-", "+"]
+    sign: Sign
     text: str
     """With a line feed at its end, but where the patch says that there is none."""
 
@@ -83,13 +87,13 @@ def read_hunk_lines(lines: Iterable[str], at: int) -> tuple[HunkLine, ...]:
             found[-1] = found[-1]._replace(text=found[-1].text[:-1])
             continue
         sign, text = (" ", line) if is_blank(line) else (line[0], line[1:])
-        if sign not in (" ", "-", "+"):
+        if sign not in SIGNS:
             raise bad_patch(
                 number,
                 f"is {shorten(line, MAX_SHOWN)!r}: in a hunk each line begins with ' ' (it stays), '-' (it goes) or"
                 " '+' (it comes)",
             )
-        found.append(HunkLine(sign, f"{text}\n"))
+        found.append(HunkLine(SIGNS[sign], f"{text}\n"))
     return _with_ends_in_place(found, at)
 
 

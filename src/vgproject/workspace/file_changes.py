@@ -138,6 +138,7 @@ class FileChanges:
         left: list[str] = []
         for write in reversed(record.writes):
             before = _unpacked(write.before)
+            self._files.remove_part(write.path)
             try:
                 if self._holds(write.path, _unpacked(write.after)) and (write.before != write.after or write.mode):
                     self._put(write.path, before, write.old_mode)

@@ -1,8 +1,8 @@
 """The files of a workspace: read and written so that no path and no symbolic link leads out of it."""
 
 import errno
+import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -128,6 +128,12 @@ class FileTree:
         with self._guarded(path), open_directory(self._root) as top, self._parent(top, parents, create=False) as parent:
             os.unlink(name, dir_fd=parent)
 
+    def remove_part(self, path: str) -> None:
+        """Remove what a crash may have left of a ``write`` to a located path."""
+        *parents, name = split_path(path)
+        with suppress(OSError), open_directory(self._root) as top, self._parent(top, parents, create=False) as parent:
+            os.unlink(_part_of(name), dir_fd=parent)
+
     def prune(self, path: str, keep: str = "") -> None:
         """Remove the empty directories above a located path, but not ``keep`` and what is above that."""
         *parents, _ = split_path(path)
@@ -181,7 +187,9 @@ def _make_directory(parent: int, name: str) -> None:
 
 
 def _replace(parent: int, name: str, content: bytes, *, mode: int | None, old: os.stat_result | None) -> None:
-    part = f".{secrets.token_hex(8)}.part"
+    part = _part_of(name)
+    with suppress(FileNotFoundError):
+        os.unlink(part, dir_fd=parent)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -195,6 +203,11 @@ def _replace(parent: int, name: str, content: bytes, *, mode: int | None, old: o
         with suppress(OSError):
             os.unlink(part, dir_fd=parent)
         raise
+
+
+def _part_of(name: str) -> str:
+    """Where a file is written before it takes its place: always the same, so that a crash leaves nothing for good."""
+    return f".vgproject-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part"
 
 
 def _give_to_owner(descriptor: int, like: os.stat_result) -> None:
