@@ -11,7 +11,7 @@ from vgproject.errors import WorkspaceError
 from vgproject.tools.base import Arguments, ToolContext, ToolFailure
 from vgproject.tools.changes import ChangesFiles, Plan, as_text, encode, no_such_file, read_known
 from vgproject.tools.git_patch import parse_git_patch
-from vgproject.tools.hunks import MARK, apply_hunks
+from vgproject.tools.hunks import MARK, MAX_PROBLEMS, apply_hunks
 from vgproject.tools.listed_patch import BEGIN, parse_listed_patch
 from vgproject.tools.patch import FilePatch
 from vgproject.workspace.file_changes import FileWrite
@@ -20,7 +20,6 @@ from vgproject.workspace.text_files import TextFile
 
 MAX_PATCH_CHARACTERS = 2_000_000
 MAX_TOTAL_BYTES = 50 * 1024 * 1024
-MAX_PROBLEMS = 5
 NO_FILE = ("is_directory", "not_a_directory")
 
 
@@ -110,12 +109,17 @@ class _PatchedFiles:
                 problems += self._take(patch)
             except (ToolFailure, WorkspaceError) as problem:
                 problems.append(problem)
+            if len(problems) >= MAX_PROBLEMS:
+                break
         if not problems:
             problems += self._occupied()
         if problems:
             shown = [problem.message for problem in problems[:MAX_PROBLEMS]]
-            more = [f"There are {len(problems) - MAX_PROBLEMS} more problems."] if len(problems) > MAX_PROBLEMS else []
-            raise ToolFailure("\n".join([*shown, *more, "Nothing was changed."]), code=problems[0].code)
+            end = "Nothing was changed; there may be more that does not fit."
+            raise ToolFailure(
+                "\n".join([*shown, end if len(problems) >= MAX_PROBLEMS else "Nothing was changed."]),
+                code=problems[0].code,
+            )
 
     def writes(self) -> list[FileWrite]:
         found = []

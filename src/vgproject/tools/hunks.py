@@ -17,6 +17,7 @@ from vgproject.utils.text import shorten
 from vgproject.workspace.text_files import LineEnd
 
 MARK = "\ufeff"
+MAX_PROBLEMS = 5
 MAX_LOOKED_FOR = 3
 MAX_SHOWN = 200
 
@@ -45,6 +46,8 @@ def apply_hunks(text: str, path: str, hunks: Sequence[Hunk], line_end: LineEnd) 
             place = _locate(image, hunk, done, drift)
         except _NoPlace as missing:
             problems.append(_failure(path, hunk, missing))
+            if len(problems) == MAX_PROBLEMS:
+                break
             continue
         if hunk.first:
             moved = place.first + 1 - hunk.first
@@ -156,8 +159,13 @@ def _is_at_end(hunk: Hunk) -> bool:
 def _locate(image: _Image, hunk: Hunk, start: int, drift: int) -> _Place:
     if not hunk.old:
         return _place_without_context(image)
+    known = False
     for level in LEVELS:
-        places = [place for place in image.find(hunk, level) if place >= start]
+        if known and level in LOOSE:
+            break
+        found = image.find(hunk, level)
+        known = known or bool(found)
+        places = [place for place in found if place >= start]
         expected = hunk.first - 1 + drift if hunk.first else None
         if expected in places:
             return _Place(expected, level)

@@ -241,6 +241,18 @@ REFUSALS: dict[str, tuple[Files, str, str, str]] = {
     "only above the line above": ({"f": TWICE}, update("@@ def two():", "-def one():"), "not_found", "at line 1."),
     "the line above does not choose": ({"f": b"f\na\nf\na\n"}, update("@@ f", "-a"), "ambiguous", "lines 2, 4"),
     "not in order": ({"f": NUMBERS}, update("-9", "@@", "-3"), "not_found", "in the order of the file"),
+    "above, and below only but for white space": (
+        {"f": b"a\nb\na \n"},
+        update("-b", "@@", "-a"),
+        "not_found",
+        "'a\\n' stands at line 1, which is not after the hunk before",
+    ),
+    "too much is wrong": (
+        {"f": b"x\n"},
+        update(*("@@ ", "-y") * 9),
+        "not_found",
+        "hunk 5 (line 11 of the patch): 'y\\n' is not there. No line is like it.\nNothing was changed; there may be more",
+    ),
     "one line for two hunks": ({"f": b"a\n"}, update("-a", "@@", "-a"), "not_found", "each line once"),
     "not at the end": ({"f": b"a\nb\n"}, update("-a", "*** End of File"), "not_found", "not at the end of the file"),
     "no end of line in the middle": (
