@@ -1,4 +1,5 @@
 import os
+import re
 import string
 import subprocess
 from pathlib import Path
@@ -521,6 +522,27 @@ async def test_what_git_says_is_between_two_trees_makes_the_second_of_the_first(
             return
         await hands.call("apply_patch", patch=patch)
         assert snapshot(hands.root) == snapshot(Path(place) / "git")
+
+
+@given(trees=neighbours(), context=st.integers(1, 3), shift=st.one_of(st.none(), st.integers(0, 30)))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_without_right_line_numbers_a_diff_makes_the_same_or_is_refused(
+    trees: tuple[Files, Files], context: int, shift: int | None
+) -> None:
+    first, second = trees
+    with TemporaryDirectory() as place:
+        (Path(place) / "git").mkdir()
+        patch = git_diff(Path(place) / "git", first, second, context, (False, False))
+        header = "@@" if shift is None else f"@@ -{10_000 + shift} +{shift} @@"
+        patch = re.sub(r"^@@ -[1-9].* @@", header, patch, flags=re.MULTILINE)
+        hands = Hands(Path(place) / "session")
+        write_files(hands.root, first)
+        try:
+            await hands.call("apply_patch", patch=patch or "x")
+        except VgprojectError:
+            assert hands.files() == first
+        else:
+            assert hands.files() == second
 
 
 # Patches that are right, nearly right and wrong: applied whole, or not at all.
