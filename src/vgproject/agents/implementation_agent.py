@@ -18,6 +18,7 @@ TOOLS = [
     "search_files",
     "write_file",
     "edit_file",
+    "apply_patch",
     "run_command",
     "git_diff",
     "remember",

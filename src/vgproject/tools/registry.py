@@ -7,6 +7,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_ai.tools import ToolDefinition
 
+from vgproject.tools.apply_patch import ApplyPatch
 from vgproject.tools.base import Tool, ToolFailure
 from vgproject.tools.commands import GitDiff, RunCommand
 from vgproject.tools.consult import AskExpert, AskUser, Delegate
@@ -24,6 +25,7 @@ TOOLS: dict[str, Tool] = {
         SearchFiles(),
         WriteFile(),
         EditFile(),
+        ApplyPatch(),
         RunCommand(),
         GitDiff(),
         Remember(),
