@@ -38,6 +38,17 @@ class DiffStat(Wire):
     deletions: int = 0
 
 
+class TestSummary(Wire):
+    """What a test runner says of its run, as far as it does. Whether the run passed, only its exit code decides."""
+
+    tool: str
+    passed: int | None = Field(default=None, description="``null`` where the runner does not tell.")
+    failed: int = 0
+    skipped: int = 0
+    errors: int = Field(default=0, description="What broke outside of a test's own checks, as the runner counts it.")
+    failing: list[str] = Field(default_factory=list, description="Names of the first tests that failed or broke.")
+
+
 class TestRun(Wire):
     """A run of the project's tests: what was run and what came out."""
 
@@ -45,6 +56,11 @@ class TestRun(Wire):
     passed: bool
     exit_code: int | None = None
     output: str = ""
+    summary: TestSummary | None = None
+    found: bool = Field(default=False, description="The command was found in the project, and not given by anybody.")
+    failed_before: bool = Field(
+        default=False, description="It failed already before the task changed anything, so nothing follows from it."
+    )
 
 
 # Sessions
