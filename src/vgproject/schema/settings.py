@@ -18,7 +18,10 @@ class SessionSettings(Wire):
     model: ModelName | None = None
     models: dict[Phase, ModelName] = Field(default_factory=dict, description="A model for one phase.")
     approvals: Approvals | None = None
-    test_command: ShortText | None = None
+    test_command: Annotated[str, StringConstraints(max_length=2_000)] | None = Field(
+        default=None,
+        description='Run when the agent says that it is done. By default one that is found in the project; "" for none.',
+    )
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = Field(default=None, description="Turns of one phase.")
 

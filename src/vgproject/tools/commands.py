@@ -8,6 +8,7 @@ from vgproject.schema.base import JsonObject
 from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult, Word
 from vgproject.utils.text import keep_ends
 from vgproject.workspace.processes import CommandResult
+from vgproject.workspace.test_summaries import is_test_command, summarise_tests
 
 MAX_MODEL_CHARACTERS = 15_000
 
@@ -31,6 +32,8 @@ class RunCommand(Tool):
         changes = await context.workspace.changes(before.id)
         details: JsonObject = {"exit_code": result.exit_code, "reason": result.reason}
         output = result.output
+        if is_test_command(arguments.command) and (tests := summarise_tests(output)):
+            details["tests"] = tests.model_dump()
         if len(output) > 2 * MAX_MODEL_CHARACTERS:
             details["output"] = await context.keep(result.content)
         shown = keep_ends(output, MAX_MODEL_CHARACTERS).rstrip() or "(no output)"

@@ -1,6 +1,7 @@
 """What test runners print at the end of their runs, as numbers and names."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from vgproject.schema.events import TestSummary
@@ -213,10 +214,8 @@ def _summary(
 
 
 def _last(pattern: str, text: str) -> re.Match[str] | None:
-    last = None
-    for last in re.finditer(pattern, text, re.MULTILINE):
-        pass
-    return last
+    found = deque(re.finditer(pattern, text, re.MULTILINE), maxlen=1)
+    return found.pop() if found else None
 
 
 def _counts(line: str) -> dict[str, int]:

@@ -19,12 +19,12 @@ class NoMemory:
 class Hands:
     """Calls tools as an agent does, and remembers which content it has seen."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, path: str = "/usr/local/bin:/usr/bin:/bin") -> None:
         project = str(directory / "project")
         self.workspace = Workspace(
             directory,
             Origin(project=project, top=project, base=""),
-            {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            {"PATH": path},
             UNBOXED,
             Locks(),
             WorkspaceSettings(),

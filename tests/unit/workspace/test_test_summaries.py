@@ -140,7 +140,7 @@ def test_names_are_bounded_in_number_and_length() -> None:
 
 
 def test_five_megabytes_of_anything_are_read_at_once() -> None:
-    for line in ("1 passed, ", "not ok 1 - x\n", " - [", "FAIL\t", "0 passed; ", "Tests: ", "  1) x\n"):
+    for line in ("1 passed, ", "not ok 1 - x\n", " - [", "0 passed; ", "Tests: ", "  1) x\n"):
         assert summarise_tests(line * (5_000_000 // len(line))) is None
     mocha = summarise_tests("  0 passing (9ms)\n  9 failing\n" + "  1) x\n" * 20_000)
     assert mocha == events.TestSummary(tool="mocha", passed=0, failed=9)
