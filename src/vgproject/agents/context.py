@@ -16,6 +16,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
+from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
 
@@ -59,6 +60,7 @@ class PhaseContext:
     meter: Meter
     handover: Handover
     workspace: Workspace
+    background: BackgroundCommands
 
     def approval_policy(self, grants: Set[str]) -> ApprovalPolicy:
         return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)

@@ -18,6 +18,8 @@ TOOLS = [
     "write_file",
     "edit_file",
     "run_command",
+    "read_output",
+    "stop_command",
     "git_diff",
     "remember",
     "recall",
@@ -53,6 +55,7 @@ async def run_implementation_agent(
         after_tool=progress.take,
     )
     report = await AgentLoop(context, job).run()
+    await context.background.end_all()
     changes = await context.workspace.changes()
     return ImplementationComplete(
         summary=report.summary, files_changed=changes, diff_stat=_diff_stat(changes), tests=tests.last

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_ai.tools import ToolDefinition
 
 from vgproject.tools.base import Tool, ToolFailure
-from vgproject.tools.commands import GitDiff, RunCommand
+from vgproject.tools.commands import GitDiff, ReadOutput, RunCommand, StopCommand
 from vgproject.tools.memory import RecallMemory, Remember
 from vgproject.tools.phases import SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
 from vgproject.tools.read_file import ReadFile
@@ -24,6 +24,8 @@ TOOLS: dict[str, Tool] = {
         WriteFile(),
         EditFile(),
         RunCommand(),
+        ReadOutput(),
+        StopCommand(),
         GitDiff(),
         Remember(),
         RecallMemory(),
