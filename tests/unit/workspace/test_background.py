@@ -44,7 +44,7 @@ async def start(
 
 async def until_all_run(words: str, count: int) -> None:
     async with asyncio.timeout(20):
-        while len(running(words)) < count:
+        while len(running(words)) < count:  # noqa: ASYNC110  (processes tell nobody that they have begun)
             await asyncio.sleep(0.01)
 
 
@@ -78,7 +78,7 @@ async def test_waiting_ends_with_the_command_and_with_its_time(background: Backg
 
 async def test_stopping_ends_the_whole_tree_and_no_other_command(background: BackgroundCommands) -> None:
     command = await start(background, TREE.format(4561001))
-    other = await start(background, "echo on; exec sleep 4561002", "cmd_2")
+    await start(background, "echo on; exec sleep 4561002", "cmd_2")
     await command.wait(0, 20)
     await until_all_run("sleep 4561002", 1)
     await until_all_run("sleep 4561001", 3)
