@@ -78,6 +78,13 @@ async def test_a_found_command_that_failed_before_may_pass_after(tmp_path: Path)
     assert (outcome(frames)["passed"], outcome(frames)["failed_before"]) == (True, True)
 
 
+async def test_what_a_found_command_leaves_behind_is_no_part_of_the_result(tmp_path: Path) -> None:
+    make_tested_project(tmp_path, recipe="echo report > report.txt")
+    frames = await run_task(tmp_path, [edit("a + b", "b + a"), *SUBMIT])
+    assert runs(frames) == [(COMMAND, 0), (COMMAND, 0)]
+    assert [changed["path"] for changed in frames[-1].data["files_changed"]] == ["calc.py"]
+
+
 async def test_a_given_command_that_failed_before_sends_the_agent_back(tmp_path: Path) -> None:
     make_tested_project(tmp_path, source="a - b")
     implementation = [*SUBMIT, edit("a - b", "a + b"), *SUBMIT]

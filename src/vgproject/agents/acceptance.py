@@ -114,15 +114,16 @@ class TestCommand:
         """
         say = self._context.reporter.send_update
 
-        async def run() -> Json:
+        async def run_once() -> Json:
             if found and not self._may_run(command):
                 return None
             request = ToolRequested(tool_call_id=call_id, tool=TOOL, arguments={"command": command})
             await say(request, f"{call_id}/requested")
             await say(ToolStarted(tool_call_id=call_id, tool=TOOL), f"{call_id}/started")
-            return (await self._run(command, call_id, found=found)).model_dump()
+            run = self._run_and_clean_up if found else self._run
+            return (await run(command, call_id, found=found)).model_dump()
 
-        recorded = await self._context.steps.run(f"tests/{self._thread_id}/{self._runs}", run)
+        recorded = await self._context.steps.run(f"tests/{self._thread_id}/{self._runs}", run_once)
         if recorded is None:
             return None
         timed = TimedRun.model_validate(recorded)
@@ -139,6 +140,15 @@ class TestCommand:
         await say(end, f"{call_id}/ended")
         self._context.services.broker.end_message(self._context.task.session_id, call_id)
         return timed.tests
+
+    async def _run_and_clean_up(self, command: str, call_id: str, *, found: bool) -> TimedRun:
+        """What a run that nobody asked for leaves behind is no part of the task's result."""
+        workspace = self._context.workspace
+        before = await workspace.checkpoint("before tests")
+        timed = await self._run(command, call_id, found=found)
+        if await workspace.changes(before.id):
+            await workspace.rewind(before.id)
+        return timed
 
     async def _run(self, command: str, call_id: str, *, found: bool) -> TimedRun:
         began = time.monotonic()
