@@ -21,6 +21,7 @@ from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, sessions
 from vgproject.websocket_manager import WebSocketManager
+from vgproject.websocket_protocol import WebSocketProtocol
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>vgPROJECT</title>
 <h1>vgPROJECT is running</h1>
@@ -74,7 +75,7 @@ class EnhancedRAServer:
             self.authenticator = Authenticator(self._config.home, self._config.token)
             self.authenticator.keep()
             self._manager = manager = WebSocketManager(services, self.authenticator)
-            app.state.metrics.watch_connections(lambda: manager.open_connections)
+            app.state.metrics.watch_connections(lambda: manager.open_connections, lambda: manager.unsent_bytes)
             app.state.services = services
             app.state.authenticator = self.authenticator
             yield
@@ -119,13 +120,13 @@ class EnhancedRAServer:
 
         ``ready`` is called with the URL once requests are answered. Raises what kept the services from opening.
         """
-        listener = _listen(self._config.host, self._config.port)
+        listener = _listen(self._config.host, self._config.port, stalled_seconds=self._config.limits.stalled_seconds)
         host, port = listener.getsockname()[:2]
         url = f"http://{host}:{port}"
         config = uvicorn.Config(
             self.app,
             log_config=None,
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_ping_interval=20,
             ws_ping_timeout=20,
@@ -191,10 +192,13 @@ class DrainingServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, stalled_seconds: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Accepted sockets inherit it: the kernel ends what takes nothing, also HTTP streams and what is closing.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(2000 * stalled_seconds))
     try:
         listener.bind((host, port))
     except OSError as error:
