@@ -54,8 +54,11 @@ def terminal(tmp_path: Path) -> Terminal:
         (["run", "x", "--approvals", "sometimes"], {}, 2, "'untrusted'"),
         (["run", "x", "--config", "nowhere.toml"], {}, 2, "nowhere.toml"),
         (["run", "x"], {"VGPROJECT_PORT": "99999"}, 2, "environment VGPROJECT_PORT"),
-        (["diff", "nosuch"], {}, 2, "no session 'nosuch'"),
-        (["diff"], {}, 2, "No session of the project"),
+        (["diff", "nosuch"], {}, 1, "no session 'nosuch'"),
+        (["events", "nosuch"], {}, 1, "no session 'nosuch'"),
+        (["events", "nosuch", "--follow"], {}, 1, "no session 'nosuch'"),
+        (["attach", "nosuch"], {}, 1, "no session 'nosuch'"),
+        (["diff"], {}, 1, "No session of the project"),
         (["sessions", "--server", "http://127.0.0.1:9"], {}, 1, "does not answer"),
         (["sessions"], {"VGPROJECT_HOME": "calc.py/home"}, 2, "data directory calc.py/home"),
         (["db", "upgrade", "--database-url", "mysql://x/y"], {}, 2, "postgresql://"),
@@ -67,6 +70,8 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     done = terminal.run(*words, **environment)
     assert (done.returncode, sentence in done.stderr.replace("\n│", "")) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
     assert json.loads(terminal.run("sessions", "--json").stdout) == [], "nothing half-done is left"
 
 

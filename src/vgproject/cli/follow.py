@@ -1,7 +1,9 @@
 """Following a task to its end in a terminal, and answering what it asks."""
 
 import asyncio
+import os
 import sys
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -56,19 +58,11 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
         return False
     asked_id, frame = asked.popitem()
     try:
-        if frame["type"] == "approval_requested":
-            decision = await _choose(f"Run {frame['data']['arguments']}? [y]es, [n]o, [a]lways this: ", ANSWERS)
-            await client.command(session_id, type="resolve_approval", approval_id=asked_id, decision=decision)
-        elif frame["type"] == "recovery_decision_requested":
-            question = f"{frame['data']['arguments']}: [r]un again, [s]kip, [d]one already: "
-            decision = await _choose(question, RECOVERY_ANSWERS)
-            await client.command(session_id, type="resolve_recovery", recovery_id=asked_id, decision=decision)
-        else:
-            raised = await _read("A new budget in USD, or nothing to stop: ")
-            if not raised:
-                await client.command(session_id, type="cancel")
-                return True
-            await client.command(session_id, type="update_settings", settings={"max_cost_usd": float(raised)})
+        command = await _ask(asked_id, frame)
+        if command is None:
+            return False
+        await client.command(session_id, **command)
+        if command["type"] == "update_settings":
             await client.command(session_id, type="resume")
     except VgprojectError as error:
         if error.code != "already_resolved":
@@ -76,11 +70,54 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
     return True
 
 
-async def _choose(question: str, answers: dict[str, str]) -> str:
-    while (letter := (await _read(question)).strip().lower()[:1]) not in answers:
-        pass
-    return answers[letter]
+async def _ask(asked_id: str, frame: dict[str, Any]) -> dict[str, Any] | None:
+    """The command with the answer; ``None`` where the terminal was closed (Ctrl-D)."""
+    if frame["type"] == "approval_requested":
+        decision = await _choose(f"Run {frame['data']['arguments']}? [y]es, [n]o, [a]lways this: ", ANSWERS)
+        return decision and {"type": "resolve_approval", "approval_id": asked_id, "decision": decision}
+    if frame["type"] == "recovery_decision_requested":
+        question = f"{frame['data']['arguments']}: [r]un again, [s]kip, [d]one already: "
+        decision = await _choose(question, RECOVERY_ANSWERS)
+        return decision and {"type": "resolve_recovery", "recovery_id": asked_id, "decision": decision}
+    return await _ask_budget()
 
 
-async def _read(question: str) -> str:
-    return await asyncio.to_thread(input, question)
+async def _choose(question: str, answers: dict[str, str]) -> Any:
+    while line := await _read_line(question):
+        if (letter := line.strip().lower()[:1]) in answers:
+            return answers[letter]
+    return None
+
+
+async def _ask_budget() -> dict[str, Any] | None:
+    while line := await _read_line("A new budget in USD, or nothing to stop: "):
+        if not line.strip():
+            return {"type": "cancel"}
+        try:
+            return {"type": "update_settings", "settings": {"max_cost_usd": float(line)}}
+        except ValueError:
+            continue
+    return None
+
+
+async def _read_line(question: str) -> str:
+    """With its end; empty where the terminal was closed. No thread is left waiting when this is cancelled."""
+    loop = asyncio.get_running_loop()
+    terminal = sys.stdin.fileno()
+    readable = asyncio.Event()
+    _write_to_terminal(question)
+    loop.add_reader(terminal, readable.set)
+    try:
+        await readable.wait()
+        return os.read(terminal, 4096).decode(errors="replace")
+    finally:
+        loop.remove_reader(terminal)
+
+
+def _write_to_terminal(text: str) -> None:
+    """Not to stdout, which may be a pipe; and a person whose stderr goes to a file is asked all the same."""
+    if sys.stderr.isatty():
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    else:
+        Path(os.ttyname(sys.stdin.fileno())).write_text(text)
