@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.protocol import State
 
 EXTENSION = "vgproject.connection"
 CLOSE_SECONDS = 3.0
@@ -39,13 +40,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         self.stop_keepalive()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.conn.state is State.OPEN:  # Else the client's own close is read already, and handled next.
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def send_receive_event_to_app(self) -> None:
+        """Text that is not UTF-8 closes with 1007; uvicorn fails where the client's close came with it."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.end(1007, "The text is not UTF-8.")
+                return
+        super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
         self.end(4012, "No pong came.")
