@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -160,3 +161,45 @@ def test_an_interrupted_run_ends_with_130_and_attach_goes_on_with_it(terminal: T
         assert "Traceback" not in running.stderr.read()
     write_script(tmp_path, script())
     assert terminal.run("attach", session_id).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        pytest.param(b"maybe\ny\n", 0, id="an answer after one that is none"),
+        pytest.param(b"\x04", 3, id="Ctrl-D"),
+        pytest.param(None, 130, id="Ctrl-C"),
+    ],
+)
+def test_a_question_goes_to_the_terminal_not_into_a_pipe_and_can_be_left_at_once(
+    terminal: Terminal, tmp_path: Path, keys: bytes | None, code: int
+) -> None:
+    person, program = pty.openpty()
+    content = script()
+    content["phases"]["implementation"][1] = {"tool_calls": [call("run_command", command="python3 -c 'pass'")]}
+    words = ["run", "Mend add", "--approvals", "untrusted", "--json", "--model", write_script(tmp_path, content)]
+    with (
+        subprocess.Popen(
+            [*VGPROJECT, *words],
+            cwd=terminal.project,
+            env=terminal.environment,
+            stdin=program,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as running,
+        os.fdopen(person, "rb+", buffering=0) as screen,
+    ):
+        os.close(program)
+        asked = b""
+        while b"[a]lways this: " not in asked:
+            asked += screen.read(4096)
+        if keys:
+            screen.write(keys)
+        else:
+            running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=30)
+    assert (running.returncode, "Traceback" in errors) == (code, False), errors
+    assert "python3 -c" in asked.decode()
+    events = [json.loads(line) for line in output.splitlines()]
+    assert "approval_requested" in {event["type"] for event in events}

@@ -343,7 +343,7 @@ async def test_an_end_does_not_wait_for_what_the_client_does_not_take() -> None:
         assert (await websocket.receive())["code"] == 4008
 
     async with served(app, ws=WatchedProtocol) as url:
-        websocket = await connect(url.replace("http", "ws"), sock=slow_socket(url), max_queue=1)
+        websocket = await connect(url.replace("http", "ws"), sock=slow_socket(url), max_queue=1, compression=None)
         await websocket.send("begin")
         await WatchedProtocol.lost.wait()
         assert rooms == [True]
