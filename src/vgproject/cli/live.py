@@ -1,19 +1,16 @@
 """How a session looks in a terminal: one pass over its frames, nothing is drawn over."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from vgproject.utils.text import shorten
+from vgproject.utils.text import shorten, to_json, without_controls
 
 Frame = dict[str, Any]
 ENDS = {"task_completed": 0, "task_failed": 1, "task_cancelled": 1}
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""All but newline and tab: a model or a command could otherwise write anywhere on the screen, or to the clipboard."""
 
 
 class LiveView:
@@ -161,13 +158,13 @@ class JsonView:
 
     def show(self, frame: Frame) -> None:
         if "seq" in frame:
-            self._console.out(json.dumps(frame, ensure_ascii=False), highlight=False)
+            self._console.out(to_json(frame), highlight=False)
 
 
 def _without_controls(value: Any) -> Any:
     match value:
         case str():
-            return CONTROLS.sub("", value)
+            return without_controls(value)
         case dict():
             return {key: _without_controls(item) for key, item in value.items()}
         case list():

@@ -119,6 +119,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "tests_failed": ErrorCode("The test command still fails after the last try."),
     "too_large": ErrorCode("The body is larger than the limit; for a tool: the file is.", (413,)),
     "too_many_commands": ErrorCode("So many background commands run, or were started, as may."),
+    "too_many_connections": ErrorCode("The user has as many connections as may be open at once.", (429,)),
     "too_many_steps": ErrorCode("A colleague of the agent made more model and tool calls than it may."),
     "tool_failed": ErrorCode("The tool did not do what was asked."),
     "unapplied_changes": ErrorCode(
