@@ -33,6 +33,7 @@ from vgproject.schema.events import (
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.sessions import Ack, Caller, SessionService
+from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.workspace.workspace import UNBOXED
@@ -183,6 +184,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             llm=Llm(config.llm, {}),
             workspaces=Workspaces(path, {}, UNBOXED),
             engine=engine,
+            tools=Toolbox(),
             settings=config.pipeline_settings(),
             project=path,
             sandbox="none",

@@ -49,7 +49,7 @@ def examine(options: dict[str, Any]) -> int:
     """Print every setting with its source, and what is found; 1 if something that is needed is not there."""
     loaded = load_config(options)
     for option, value in _options(loaded.config.model_dump(mode="json")):
-        shown = "(hidden)" if option in SECRETS and value else mask_password(str(value))
+        shown = "(hidden)" if SECRETS & set(option.split(".")) and value else mask_password(str(value))
         print(f"{option:<26} {shown}  [{loaded.sources.get(option, 'default')}]")
     for name in PROVIDER_VARIABLES:
         print(f"{name:<26} {'set' if name in loaded.provider_environment else 'not set'}")
