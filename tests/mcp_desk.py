@@ -15,6 +15,7 @@ import anyio
 import uvicorn
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ImageContent, TextContent, ToolAnnotations
 from pydantic import BaseModel
 
@@ -45,7 +46,7 @@ def file_ticket(title: str) -> Ticket:
 @server.tool(annotations=READ_ONLY)
 def refuse() -> str:
     """Never works."""
-    raise ValueError("the desk is closed")
+    raise ToolError("the desk is closed")
 
 
 @server.tool(annotations=READ_ONLY)
