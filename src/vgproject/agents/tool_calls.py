@@ -135,6 +135,9 @@ class ToolCalls:
         return Outcome.model_validate(await call.step(run))
 
     async def _begin(self, call: Call) -> Outcome:
+        if call.tool is None and await self._was_started(call):
+            text = "The server was interrupted during this call, and now the tool is not there: its outcome is unknown."
+            return Outcome(ok=False, code="outcome_unknown", text=text)
         if call.problem or call.tool is None:
             problem = call.problem or ToolFailure("The call cannot be run.", code="unknown_tool")
             return Outcome(ok=False, text=problem.message, code=problem.code)
@@ -171,6 +174,11 @@ class ToolCalls:
             if tool.effect != "unknown":
                 break
         return await self._execute(call, tool)
+
+    async def _was_started(self, call: Call) -> bool:
+        task = self._context.task
+        found = await self._context.services.event_log.find(task.session_id, f"{task.key}/{call.id}/started")
+        return found is not None
 
     async def _keep(self, call: Call, tool: Tool, outcome: Outcome) -> None:
         """Make a checkpoint of what the call changed. Of a command, only git can say what that is."""

@@ -245,8 +245,8 @@ async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_only_allowed_tools_are_there_and_configuration_says_their_effect(tmp_path: Path) -> None:
-    settings = {"tools": ["look_up", "file_ticket"], "effects": {"file_ticket": "none", "look_up": "unknown"}}
-    async with open_desk(tmp_path, **settings) as desk:
+    effects = {"file_ticket": "none", "look_up": "unknown"}
+    async with open_desk(tmp_path, tools=["look_up", "file_ticket"], effects=effects) as desk:
         assert desk.tools.of_servers(only_read=False) == ["mcp__desk__look_up", "mcp__desk__file_ticket"]
         assert desk.tools.of_servers(only_read=True) == ["mcp__desk__file_ticket"]
 
