@@ -68,7 +68,7 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
         create_mcp_server(name, chosen, environ=loaded.environ, directory=config.home)
         for name, chosen in config.mcp.items()
     ]
-    tools = Toolbox(servers=servers)
+    tools = Toolbox(config.web.tools(), servers)
     settings.check(tools)
     make_home(config.home)
     async with AsyncExitStack() as stack:

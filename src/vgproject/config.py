@@ -23,10 +23,11 @@ from vgproject.repositories.database_url import DatabaseUrl, parse_database_url,
 from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
 from vgproject.tools.mcp import McpSettings, ServerName
+from vgproject.tools.web import WebSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
-SECRETS = frozenset({"token", "env", "headers"})
+SECRETS = frozenset({"token", "env", "headers", "search_key"})
 """Parts of an option's path whose value is not shown."""
 PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
@@ -105,6 +106,7 @@ class Config(BaseModel):
     event_log: EventLogSettings = EventLogSettings()
     workspace: WorkspaceSettings = WorkspaceSettings()
     phases: dict[PhaseName, PhaseSettings] = Field(default_factory=dict)
+    web: WebSettings = WebSettings()
     mcp: dict[ServerName, McpSettings] = Field(default_factory=dict)
     pipelines: dict[str, Annotated[list[PhaseName], Field(min_length=1)]] = Field(default_factory=dict)
 
