@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from vgproject.tools.base import ToolFailure
@@ -12,13 +12,21 @@ TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Ne
 """An IPv6 address in one of these stands for the IPv4 address in its last bytes."""
 
 
-async def resolve(host: str, port: int, *, may_be_private: bool) -> Sequence[str]:
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """Raises `OSError`."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+async def resolve(host: str, port: int, lookup: Lookup, *, may_be_private: bool) -> Sequence[str]:
     """The addresses of ``host``. Raises `ToolFailure` where there is none, or one that is not on the public internet."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await lookup(host, port)
     except (OSError, UnicodeError) as error:
         raise ToolFailure(f"The host {host!r} is not found.", code="no_such_host") from error
-    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     if not may_be_private and not all(is_public(address) for address in addresses):
         raise ToolFailure(f"The host {host!r} is not on the public internet, so it may not be read.", code="forbidden")
     return addresses
