@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import mcp_desk
 from integration.test_tasks import ENDS, OWNER, services_for, start, wait_for
 from sample import call, model_calls, script, write_script
+from vgproject.cli.machine import examine
 from vgproject.schema import commands as c
 from vgproject.schema.frames import EventFrame
 
@@ -135,3 +138,17 @@ async def test_cancelling_a_task_gives_up_its_call_and_leaves_the_server_for_oth
         frames = await wait_for(services, await start(services, model=model), *ENDS)
     assert frames[-1].type == "task_completed"
     assert len(pids(tmp_path)) == 1
+
+
+def test_doctor_says_which_servers_answer_and_hides_their_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    gone = {"url": "http://127.0.0.1:1/mcp", "headers": {"Authorization": "hunter2"}}
+    servers = {**desk(tmp_path, tools=["look_up"]), "gone": gone}
+    assert examine({"home": tmp_path / "home", "project": tmp_path, "mcp": servers}) == 1
+    told = capsys.readouterr().out
+    assert "✓ MCP server desk: mcp__desk__look_up\n" in told
+    assert "✗ The MCP server 'gone' cannot be used" in told
+    assert "hunter2" not in told
+    assert not any(is_alive(pid) for pid in pids(tmp_path))
