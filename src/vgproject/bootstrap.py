@@ -18,6 +18,8 @@ from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
 from vgproject.session_files import SessionFiles
 from vgproject.sessions import SessionService
+from vgproject.tools.mcp import create_mcp_server, run_mcp_servers
+from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
@@ -36,6 +38,7 @@ class Parts:
     llm: Llm
     sandbox: Choice
     workspaces: Workspaces
+    tools: Toolbox
     pipeline: Pipeline
 
 
@@ -62,7 +65,12 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
     """
     config = loaded.config
     settings = config.pipeline_settings()
-    settings.check()
+    servers = [
+        create_mcp_server(name, chosen, environ=loaded.environ, directory=config.home)
+        for name, chosen in config.mcp.items()
+    ]
+    tools = Toolbox(config.web.tools(), servers)
+    settings.check(tools)
     make_home(config.home)
     async with AsyncExitStack() as stack:
         database = Database(config.database())
@@ -84,9 +92,10 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
             config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits), config.workspace
         )
         sandboxed = sandbox.sandbox.level != "none"
-        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed)
+        await stack.enter_async_context(run_mcp_servers(servers))
+        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed, tools=tools)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
-        yield Parts(database, event_log, broker, memory, llm, sandbox, workspaces, pipeline)
+        yield Parts(database, event_log, broker, memory, llm, sandbox, workspaces, tools, pipeline)
 
 
 @asynccontextmanager
@@ -107,6 +116,7 @@ async def open_services(
             llm=parts.llm,
             files=files,
             engine=engine,
+            tools=parts.tools,
             settings=config.pipeline_settings(),
             project=config.project,
             sandbox=parts.sandbox.text,

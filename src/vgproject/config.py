@@ -22,10 +22,13 @@ from vgproject.project_file import read_project_file
 from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
 from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
+from vgproject.tools.mcp import McpSettings, ServerName
+from vgproject.tools.web import WebSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
-SECRETS = frozenset({"token"})
+SECRETS = frozenset({"token", "env", "headers", "search_key"})
+"""Parts of an option's path whose value is not shown."""
 PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
 
@@ -104,6 +107,8 @@ class Config(BaseModel):
     event_log: EventLogSettings = EventLogSettings()
     workspace: WorkspaceSettings = WorkspaceSettings()
     phases: dict[PhaseName, PhaseSettings] = Field(default_factory=dict)
+    web: WebSettings = WebSettings()
+    mcp: dict[ServerName, McpSettings] = Field(default_factory=dict)
     pipelines: dict[str, Annotated[list[PhaseName], Field(min_length=1)]] = Field(default_factory=dict)
 
     @field_validator("database_url")

@@ -1,6 +1,6 @@
 """A bad value as one sentence: the option, its source, its value, and what is allowed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +11,7 @@ from vgproject.repositories.database_url import mask_password
 
 
 def config_error(
-    error: ValidationError, model: type[BaseModel], *, sources: Mapping[str, str], secrets: Collection[str]
+    error: ValidationError, model: type[BaseModel], *, sources: Mapping[str, str], secrets: Set[str]
 ) -> ConfigError:
     """Of the first of the errors. ``sources`` goes by dotted paths; values of ``secrets`` are not said."""
     first = error.errors()[0]
@@ -20,7 +20,7 @@ def config_error(
     source = _source(option, sources)
     if first["type"] == "extra_forbidden":
         return ConfigError(f"There is no option {option!r} ({source}){_known(path, model)}")
-    value = "(secret)" if path[0] in secrets else mask_password(repr(first["input"]))
+    value = "(secret)" if secrets & set(path) else mask_password(repr(first["input"]))
     return ConfigError(f"The option {option!r} ({source}) is {value}: {_allowed(first['type'], first['msg'])}.")
 
 

@@ -26,7 +26,7 @@ from vgproject.utils.clock import utc_now
 
 logger = logging.getLogger(__name__)
 
-APPLICATION_VERSION = "1"
+APPLICATION_VERSION = "2"
 """A change of the order of steps is a new version. Left to DBOS, any change of the source would be one, and waiting
 tasks would wait for ever."""
 

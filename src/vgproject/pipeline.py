@@ -44,7 +44,7 @@ from vgproject.schema.events import (
     WorkspaceRewound,
 )
 from vgproject.schema.settings import SessionSettings
-from vgproject.tools.registry import TOOLS
+from vgproject.tools.registry import Toolbox
 from vgproject.utils.ids import new_id
 from vgproject.workspace.background import open_background
 from vgproject.workspace.workspace import Workspace
@@ -93,7 +93,7 @@ class PipelineSettings:
         """Raises `ConfigError` (``no_such_strategy``)."""
         return load_strategy(self.phase(phase).strategy or phase)
 
-    def check(self) -> None:
+    def check(self, tools: Toolbox) -> None:
         """Raises `ConfigError` for a pipeline, strategy or tool that could only fail when a phase begins."""
         for pipeline, phases in {"standard": STANDARD, **self.pipelines}.items():
             repeated = [phase for number, phase in enumerate(phases) if phase in phases[:number]]
@@ -102,20 +102,20 @@ class PipelineSettings:
                     f"The pipeline {pipeline!r} names the phase {repeated[0]!r} twice: each may come once."
                 )
             for phase in phases:
-                self._check_phase(phase, f"the pipeline {pipeline!r}")
+                self._check_phase(phase, f"the pipeline {pipeline!r}", tools)
         for phase in {*self.phases, *self.models} - {EXPERT, DELEGATE}:
-            self._check_phase(phase, f"[phases.{phase}]" if phase in self.phases else f"models.{phase}")
+            self._check_phase(phase, f"[phases.{phase}]" if phase in self.phases else f"models.{phase}", tools)
 
-    def _check_phase(self, phase: Phase, named_by: str) -> None:
+    def _check_phase(self, phase: Phase, named_by: str, tools: Toolbox) -> None:
         try:
             self.strategy(phase)
         except ConfigError as error:
             raise ConfigError(
                 f"The phase {phase!r} of {named_by} cannot be done. {error.message}", code=error.code
             ) from error
-        unknown = sorted(set(self.phase(phase).tools or ()) - TOOLS.keys())
+        unknown = sorted(name for name in set(self.phase(phase).tools or ()) if not tools.may_exist(name))
         if unknown:
-            known = ", ".join(sorted(name for name in TOOLS if not name.startswith("submit_")))
+            known = ", ".join(tools.names())
             raise ConfigError(
                 f"[phases.{phase}] tools names {', '.join(map(repr, unknown))}: each must be one of {known}.",
                 code="no_such_tool",
@@ -261,6 +261,7 @@ class Pipeline:
             self._memory, project=run.project, session_id=run.task.session_id, task_id=run.task.task_id
         )
         workspace = await self._open_workspace(run)
+        await self._services.tools.prepare()
         strategy, thread_id = self._settings.strategy(phase), f"{phase}/{attempt}"
         try:
             async with open_background(workspace) as background, open_phase_clock(settings.timeout_seconds) as clock:

@@ -15,6 +15,7 @@ from vgproject.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
+    UnavailableError,
 )
 from vgproject.event_log import EventLog, NewEvent, StoredEvent
 from vgproject.llm.llm import Llm
@@ -24,7 +25,7 @@ from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.event_store import Answer
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema import commands as c
-from vgproject.schema.base import Actor, EventData
+from vgproject.schema.base import Actor, EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -49,7 +50,7 @@ from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceVi
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
-from vgproject.tools.registry import TOOLS, parse_arguments
+from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.text import first_line, shorten
@@ -97,6 +98,7 @@ class SessionService:
         llm: Llm,
         files: SessionFiles,
         engine: Engine,
+        tools: Toolbox,
         settings: PipelineSettings,
         project: Path,
         sandbox: str,
@@ -110,6 +112,7 @@ class SessionService:
         self._llm = llm
         self._files = files
         self._engine = engine
+        self._tools = tools
         self._settings = settings
         self._project = project
         self._sandbox = sandbox
@@ -447,7 +450,7 @@ class SessionService:
         view = await self._session(command, admission)
         asked, task_id = await self._asked(view, ApprovalRequested, "approval_id", command.approval_id)
         if command.arguments is not None:
-            parse_arguments(TOOLS[asked.tool], command.arguments)
+            self._check_arguments(asked.tool, command.arguments)
         resolved = ApprovalResolved(
             approval_id=command.approval_id,
             tool_call_id=asked.tool_call_id,
@@ -457,6 +460,14 @@ class SessionService:
             resolved_by=admission.caller.user_id,
         )
         return await self._resolve(view, resolved, command.approval_id, task_id, admission)
+
+    def _check_arguments(self, name: str, arguments: JsonObject) -> None:
+        tool = self._tools.find(name)
+        if tool is None:
+            raise UnavailableError(
+                f"The tool {name!r} is not there now, so changed arguments cannot be checked.", code="tool_unavailable"
+            )
+        parse_arguments(tool, arguments)
 
     async def _resolve_plan(self, command: c.ResolvePlan, admission: Admission) -> Ack:
         view = await self._session(command, admission)

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+import mcp_desk
 from sample import TEST_COMMAND, call, make_project, model_calls, script, write_script
 
 TOKEN = "a-token-for-tests"
@@ -221,6 +222,38 @@ def test_a_command_is_not_repeated_unasked_however_often_it_is_interrupted(tmp_p
         assert server.command(session_id, **answer).json()["code"] == "already_resolved"
         assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_completed"
     assert runs.read_text() == "ran\nran\n"
+
+
+def test_a_call_of_an_mcp_server_is_not_repeated_unasked_and_steps_stay_in_order_without_the_server(
+    tmp_path: Path,
+) -> None:
+    waiting = [call("mcp__desk__look_up", word="moon"), call("mcp__desk__wait_for_ever")]
+    implementation = [{"tool_calls": waiting}, *script()["phases"]["implementation"]]
+    model = write_script(tmp_path, script(implementation=implementation))
+    settings = tmp_path / "config" / "vgproject" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    words = f"[mcp.desk]\ncommand = [{sys.executable!r}, {mcp_desk.__file__!r}]\nenv = {{DESK = {str(tmp_path)!r}}}\n"
+    settings.write_text(words)
+    calls = tmp_path / "calls"
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        wait_until(lambda: calls.exists() and calls.read_text().endswith("wait_for_ever\n"))
+        server.kill()
+    with serving(tmp_path, model=model) as server:
+        asked = server.wait_for(session_id, "recovery_decision_requested")[-1]
+        assert asked["data"]["tool"] == "mcp__desk__wait_for_ever"
+        server.kill()
+    settings.write_text("")
+    with serving(tmp_path, model=model) as server:
+        log = server.wait_for(session_id, *ENDS)
+        server.process.terminate()
+        assert server.process.wait(timeout=20) == 0
+    assert calls.read_text() == "look_up moon\nwait_for_ever\n"
+    failed = [event["data"]["code"] for event in log if event["type"] == "tool_failed"]
+    assert failed == ["outcome_unknown"]
+    assert log[-1]["type"] == "task_completed"
+    for pid in (tmp_path / "pids").read_text().split():
+        wait_until(lambda pid=pid: not Path("/proc", pid).exists())  # type: ignore[misc]
 
 
 def decide(server: Server, session_id: str, asked: dict[str, Any], decision: str) -> None:

@@ -38,6 +38,7 @@ from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
 from vgproject.sessions import Ack, Caller, SessionService
 from vgproject.tools.base import ToolFailure
+from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.workspace.workspace import UNBOXED
@@ -188,6 +189,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             llm=Llm(config.llm, {}),
             files=SessionFiles(event_log, Workspaces(path, {}, UNBOXED)),
             engine=engine,
+            tools=Toolbox(),
             settings=config.pipeline_settings(),
             project=path,
             sandbox="none",

@@ -25,6 +25,8 @@ def load(project: Path, content: str) -> None:
         ("carry", 'carry = [".env"]'),
         ("database_url", 'database_url = "sqlite:////tmp/x.db"'),
         ("pipelines.mine to 'os.system'", '[pipelines]\nmine = ["os.system"]'),
+        ("mcp", '[mcp.evil]\ncommand = ["sh", "evil.sh"]'),
+        ("web", "[web]\nfetch = true"),
         ("allowed_hosts", 'allowed_hosts = ["evil.example"]'),
         ("phases.research.strategy", '[phases.research]\nstrategy = "evil:Class"'),
     ],
@@ -138,3 +140,19 @@ def test_an_unknown_variable_is_told_with_the_closest_known_one() -> None:
 def test_a_configuration_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no configuration file .*none\.toml\."):
         load_config({"config": tmp_path / "none.toml"}, {})
+
+
+def test_what_is_wrong_with_an_mcp_server_is_said_without_its_secrets(tmp_path: Path) -> None:
+    def load(**server: object) -> str:
+        with pytest.raises(ConfigError) as raised:
+            load_config({"project": tmp_path, "mcp": {"desk": server}}, {})
+        return raised.value.message
+
+    assert "either a command or a url" in load()
+    assert "either a command or a url" in load(command=["x"], url="https://desk.example/mcp")
+    assert "mcp.desk.url" in load(url="file:///etc/passwd")
+    said = load(command=["x"], env={"KEY": ["hunter2"]})
+    assert "mcp.desk.env.KEY" in said
+    assert "hunter2" not in said
+    with pytest.raises(ConfigError, match="a__b"):
+        load_config({"project": tmp_path, "mcp": {"a__b": {"command": ["x"]}}}, {})

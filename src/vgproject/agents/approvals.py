@@ -32,12 +32,16 @@ class ApprovalPolicy:
     sandboxed: bool
     grants: Set[str] = frozenset()
 
-    def reason_to_ask(self, tool: str, arguments: JsonObject, effect: Effect) -> str | None:
+    def reason_to_ask(
+        self, tool: str, arguments: JsonObject, effect: Effect, *, is_contained: bool = True
+    ) -> str | None:
         """Why this call needs approval; ``None`` if it may run."""
         if effect == "none" or self.approvals == "never" or grant_of(tool, arguments) in self.grants:
             return None
         if self.approvals == "always":
             return "Every call that can change something needs approval (approvals: always)."
+        if not is_contained:
+            return f"This tool may change something outside the workspace (approvals: {self.approvals})."
         if effect == "checkable":
             return None
         if self.approvals == "untrusted":

@@ -16,6 +16,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
+from vgproject.tools.registry import Toolbox
 from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
@@ -32,6 +33,7 @@ class AgentServices:
     broker: Broker
     llm: Llm
     sandboxed: bool
+    tools: Toolbox
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,13 @@ class PhaseContext:
     role_models: Mapping[str, str]
     """The models of ``expert`` and ``delegate``, where they have their own."""
 
-    def offered(self, default: list[str]) -> list[str]:
-        """The phase's tools: those of its settings, else ``default``. An expert is asked only where there is one."""
-        names = self.phase_settings.tools or default
-        return [name for name in names if name != "ask_expert" or EXPERT in self.role_models]
+    def offered(self, default: list[str], *, only_read: bool = True) -> list[str]:
+        """The phase's tools: those of its settings, else ``default`` and the tools of MCP servers; with ``only_read``
+        those that change nothing. An expert is asked only where there is one."""
+        tools = self.services.tools
+        names = self.phase_settings.tools or [*default, *tools.of_servers(only_read=only_read)]
+        there = [name for name in names if tools.find(name)]
+        return [name for name in there if name != "ask_expert" or EXPERT in self.role_models]
 
     def approval_policy(self, grants: Set[str]) -> ApprovalPolicy:
         return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)

@@ -22,7 +22,7 @@ from vgproject.agents.tool_calls import ToolCalls
 from vgproject.errors import PhaseError
 from vgproject.schema.events import ContextCompacted
 from vgproject.tools.base import ToolFailure
-from vgproject.tools.registry import TOOLS, definitions, parse_arguments
+from vgproject.tools.registry import TOOLS, parse_arguments
 
 MAX_TURNS_WITHOUT_CALL = 3
 
@@ -36,7 +36,7 @@ class AgentLoop(Generic[Submission]):
             model=job.model,
             thread_id=job.thread_id,
             instructions=job.instructions,
-            tools=definitions([*job.tools, job.submit]),
+            tools=context.services.tools.definitions([*job.tools, job.submit]),
         )
         consultations = Consultations(context, job, run_job)
         self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, consultations, self._after_tool)

@@ -20,7 +20,6 @@ from vgproject.llm.messages import dump_messages, dump_response, load_response
 from vgproject.models.tables import TurnRow
 from vgproject.schema.base import EventData
 from vgproject.schema.events import AgentMessage, ModelFellBack, ModelRetried, Reasoning, Usage
-from vgproject.tools.registry import TOOLS
 from vgproject.utils.ids import derived_id
 
 
@@ -130,12 +129,13 @@ class ModelTurns:
     def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
         policy = self._context.approval_policy(self._context.control.grants.granted)
+        find = self._context.services.tools.find
         may_call = {tool.name for tool in self._tools}
         reasons: dict[str, str] = {}
         for call in response.tool_calls:
-            if call.tool_name not in may_call or (tool := TOOLS.get(call.tool_name)) is None:
+            if call.tool_name not in may_call or (tool := find(call.tool_name)) is None:
                 continue
-            reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect)
+            reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect, is_contained=tool.is_contained)
             if reason:
                 reasons[call.tool_call_id] = reason
         return reasons

@@ -11,7 +11,17 @@ from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData
 from vgproject.schema.events import PlanningComplete
 
-TOOLS = ["list_files", "read_file", "search_files", "recall", "ask_user", "ask_expert", "delegate"]
+TOOLS = [
+    "list_files",
+    "read_file",
+    "search_files",
+    "recall",
+    "web_search",
+    "web_fetch",
+    "ask_user",
+    "ask_expert",
+    "delegate",
+]
 
 
 async def run_planning_agent(

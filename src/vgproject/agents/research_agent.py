@@ -10,7 +10,18 @@ from vgproject.schema.agent_outputs import ResearchNotes
 from vgproject.schema.base import EventData
 from vgproject.schema.events import ResearchComplete
 
-TOOLS = ["list_files", "read_file", "search_files", "recall", "remember", "ask_user", "ask_expert", "delegate"]
+TOOLS = [
+    "list_files",
+    "read_file",
+    "search_files",
+    "recall",
+    "web_search",
+    "web_fetch",
+    "remember",
+    "ask_user",
+    "ask_expert",
+    "delegate",
+]
 
 
 async def run_research_agent(

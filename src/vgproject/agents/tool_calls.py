@@ -33,7 +33,7 @@ from vgproject.schema.events import (
     ToolStarted,
 )
 from vgproject.tools.base import Tool, ToolContext, ToolFailure, ToolResult
-from vgproject.tools.registry import TOOLS, parse_arguments
+from vgproject.tools.registry import parse_arguments
 from vgproject.utils.ids import derived_id
 
 
@@ -51,7 +51,8 @@ class ToolCalls:
         self._context = context
         self._memory = memory
         self._thread_id = thread_id
-        self._tools = {name: TOOLS[name] for name in tools}
+        find = context.services.tools.find
+        self._tools = {name: tool for name in tools if (tool := find(name))}
         self._consultations = consultations
         self._after = after
         self._seen: dict[str, str] = {}
@@ -61,10 +62,11 @@ class ToolCalls:
         calls = [self._prepare(turn, part) for part in parts]
         await self._announce(calls)
         for call in calls:
-            if call.problem or call.tool is None:
-                continue
-            call.consult = self._consultations.prepare(call.tool.name, call.id)
+            if call.tool and not call.problem:
+                call.consult = self._consultations.prepare(call.tool.name, call.id)
             if call.consult is None:
+                # Also for a call that cannot be run: whether it can may change with the answers of an MCP server, and
+                # after a crash the steps must come in the same order.
                 call.step = self._context.steps.reserve(f"tool/{self._thread_id}/{call.id}")
         answers: list[ToolReturnPart] = []
         for side_by_side, group in groupby(calls, key=lambda call: call.only_reads):
@@ -125,19 +127,25 @@ class ToolCalls:
     async def _outcome(self, call: Call) -> Outcome:
         if call.consult:
             return await self._consult(call, call.consult)
-        if call.problem or call.tool is None or call.step is None:
-            problem = call.problem or ToolFailure("The call cannot be run.", code="unknown_tool")
-            return Outcome(ok=False, text=problem.message, code=problem.code)
-        if call.approval_reason and (denial := await self._denial(call)):
+        if call.approval_reason and not call.problem and (denial := await self._denial(call)):
             return denial
-        tool = call.tool
 
         async def run() -> Json:
-            outcome = await self._run(call, tool)
-            await self._keep(call, tool, outcome)
-            return outcome.model_dump()
+            return (await self._begin(call)).model_dump()
 
+        assert call.step is not None
         return Outcome.model_validate(await call.step(run))
+
+    async def _begin(self, call: Call) -> Outcome:
+        if call.tool is None and await self._was_started(call):
+            text = "The server was interrupted during this call, and now the tool is not there: its outcome is unknown."
+            return Outcome(ok=False, code="outcome_unknown", text=text)
+        if call.problem or call.tool is None:
+            problem = call.problem or ToolFailure("The call cannot be run.", code="unknown_tool")
+            return Outcome(ok=False, text=problem.message, code=problem.code)
+        outcome = await self._run(call, call.tool)
+        await self._keep(call, call.tool, outcome)
+        return outcome
 
     async def _consult(self, call: Call, consult: Consult) -> Outcome:
         started = ToolStarted(tool_call_id=call.id, tool=call.part.tool_name)
@@ -168,6 +176,11 @@ class ToolCalls:
             if tool.effect != "unknown":
                 break
         return await self._execute(call, tool)
+
+    async def _was_started(self, call: Call) -> bool:
+        task = self._context.task
+        found = await self._context.services.event_log.find(task.session_id, f"{task.key}/{call.id}/started")
+        return found is not None
 
     async def _keep(self, call: Call, tool: Tool, outcome: Outcome) -> None:
         """Make a checkpoint of what the call changed. Of a command, only git can say what that is."""

@@ -16,6 +16,7 @@ from vgproject.repositories.database_url import mask_password
 from vgproject.repositories.unit_of_work import Database
 from vgproject.routes.documents import openapi
 from vgproject.schema.documents import asyncapi
+from vgproject.tools.mcp import LostConnectionError, McpSettings, create_mcp_server
 from vgproject.workspace.sandbox.probe import choose_sandbox
 
 
@@ -49,7 +50,7 @@ def examine(options: dict[str, Any]) -> int:
     """Print every setting with its source, and what is found; 1 if something that is needed is not there."""
     loaded = load_config(options)
     for option, value in _options(loaded.config.model_dump(mode="json")):
-        shown = "(hidden)" if option in SECRETS and value else mask_password(str(value))
+        shown = "(hidden)" if SECRETS & set(option.split(".")) and value else mask_password(str(value))
         print(f"{option:<26} {shown}  [{loaded.sources.get(option, 'default')}]")
     for name in PROVIDER_VARIABLES:
         print(f"{name:<26} {'set' if name in loaded.provider_environment else 'not set'}")
@@ -57,6 +58,7 @@ def examine(options: dict[str, Any]) -> int:
     for sentence in loaded.unknown:
         print(f"! {sentence}")
     findings = [_find_git(), _find_ripgrep(), _find_model(loaded), _find_database(loaded), *_find_sandbox(loaded)]
+    findings += asyncio.run(_find_mcp_servers(loaded))
     for works, text in findings:
         print(f"{'✓' if works else '✗'} {text}")
     return 0 if all(works for works, _ in findings) else 1
@@ -103,6 +105,25 @@ def _find_sandbox(loaded: Loaded) -> list[tuple[bool, str]]:
         return [(False, error.message)]
     rejected = "".join(f"; {name} was not taken: {why}" for name, why in choice.rejected.items())
     return [(True, f"sandbox: {choice.text}{rejected}")]
+
+
+async def _find_mcp_servers(loaded: Loaded) -> list[tuple[bool, str]]:
+    config = loaded.config
+    servers = config.mcp.items()
+    if servers:
+        make_home(config.home)
+    return list(await asyncio.gather(*(_find_mcp_server(loaded, name, chosen) for name, chosen in servers)))
+
+
+async def _find_mcp_server(loaded: Loaded, name: str, chosen: McpSettings) -> tuple[bool, str]:
+    server = create_mcp_server(name, chosen, environ=loaded.environ, directory=loaded.config.home)
+    try:
+        await server.connect()
+    except LostConnectionError as error:
+        return False, error.message
+    finally:
+        await server.close()
+    return True, f"MCP server {name}: {', '.join(server.tools) or 'it has no tools'}"
 
 
 def _find_database(loaded: Loaded) -> tuple[bool, str]:

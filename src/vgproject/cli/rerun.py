@@ -123,6 +123,7 @@ def _scratch(loaded: Loaded, directory: Path, project: Path) -> Loaded:
         "database_url": None,
         "model": MODEL,
         "models": {"expert": MODEL},
+        "mcp": {},
         "phases": {phase: settings.model_copy(update={"model": None}) for phase, settings in config.phases.items()},
         "llm": config.llm.model_copy(update={"attempts": 1}),
     }

@@ -77,6 +77,8 @@ class Tool:
     description: ClassVar[str]
     arguments: ClassVar[type[BaseModel]]
     effect: ClassVar[Effect] = "none"
+    is_contained: ClassVar[bool] = True
+    """Whether what it does stays in the session's workspace and the sandbox."""
 
     async def run(self, arguments: Any, context: ToolContext) -> ToolResult:
         raise NotImplementedError
