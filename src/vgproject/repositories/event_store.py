@@ -95,7 +95,7 @@ class StoredSession:
 
 
 class EventStore(Protocol):
-    """Used from one thread at a time. Raises `UnavailableError` (``disk_full``, ``database_unavailable``)."""
+    """Used from one thread at a time. Raises `StorageError` (``disk_full``, ``database_unavailable``)."""
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
         """All batches in one transaction; a batch for an unknown session has its own error."""
