@@ -48,18 +48,19 @@ FIND_EVENT = "SELECT id, key, type, payload FROM events WHERE session_number = ?
 
 
 class SqliteEventStore:
-    """``synchronous`` is FULL, or NORMAL: faster, and may lose the last commits when the power fails."""
+    """``synchronous`` is FULL, or NORMAL: faster, and may lose the last commits when the power fails.
+
+    Raises `StorageError` where the file cannot be opened.
+    """
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for pragma in (
-            "page_size=8192",
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
-            "busy_timeout=30000",
-            "wal_autocheckpoint=0",
-        ):
-            self._connection.execute(f"PRAGMA {pragma}")
+        pragmas = ("page_size=8192", "journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=30000")
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for pragma in (*pragmas, "wal_autocheckpoint=0"):
+                self._connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
 
     def close(self) -> None:
         self._connection.close()

@@ -17,7 +17,7 @@ from vgproject import migrations
 from vgproject.errors import StorageError
 from vgproject.repositories.command_repository import CommandRepository
 from vgproject.repositories.database_url import DatabaseUrl, mask_password
-from vgproject.repositories.failures import is_outage, unavailable
+from vgproject.repositories.failures import disk_full, is_disk_full, is_outage, unavailable
 from vgproject.repositories.memory_repository import MemoryRepository
 from vgproject.repositories.session_repository import SessionRepository
 from vgproject.repositories.turn_repository import TurnRepository
@@ -53,6 +53,8 @@ class Database:
 
                 await connection.run_sync(run)
         except DBAPIError as error:
+            if is_disk_full(error.orig):
+                raise disk_full() from error
             reason = mask_password(" ".join(str(error.orig).split()))
             raise StorageError(
                 f"The database {self.url} cannot be used: {reason}", code="database_unavailable"
