@@ -89,6 +89,8 @@ class Config(BaseModel):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     database_url: str | None = None
     """By default a SQLite file in ``home``."""
+    plan_gate: bool = False
+    """Wait for a person's word before a plan is followed."""
     take_uncommitted: bool = False
     carry: list[str] = Field(default_factory=list)
     log_format: Literal["text", "json"] = "text"
@@ -131,6 +133,7 @@ class Config(BaseModel):
             approvals=self.approvals,
             test_command=self.test_command,
             max_cost_usd=self.max_cost_usd,
+            plan_gate=self.plan_gate,
             take_uncommitted=self.take_uncommitted,
             carry=self.carry,
         )

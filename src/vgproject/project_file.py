@@ -31,7 +31,7 @@ OPTIONS = frozenset(
 )
 APPROVALS = ("never", "on_request", "untrusted", "always")
 """The weakest first."""
-PHASE_OPTIONS = frozenset({"strategy", "model", "max_turns", "timeout_seconds", "retries", "tools"})
+PHASE_OPTIONS = frozenset({"strategy", "model", "max_turns", "timeout_seconds", "retries", "context_tokens", "tools"})
 
 
 def read_project_file(path: Path, user: Mapping[str, Any], user_file: Path) -> dict[str, Any]:

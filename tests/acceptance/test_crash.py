@@ -375,6 +375,43 @@ def test_approvals_survive_a_kill_and_may_be_answered_out_of_order(tmp_path: Pat
     assert log[-1]["type"] == "task_completed"
 
 
+def test_a_kill_while_colleagues_work_and_a_question_waits_repeats_no_finished_call(tmp_path: Path) -> None:
+    looks = {"tool_calls": [call("read_file", path="calc.py")]}
+    found = {
+        "text": "I think about it. " * 40,
+        "tool_calls": [call("submit_answer", answer="Done.")],
+        "token_delay_ms": 8,
+    }
+    asks = [call("delegate", task="the first"), call("delegate", task="the second"), call("ask_user", question="Well?")]
+    submit = call("submit_research", notes="Nothing.", needs_implementation=False)
+    content = {
+        "calls_log": "calls.jsonl",
+        "phases": {"research": [{"tool_calls": asks}, {"tool_calls": [submit]}], "delegate": [looks, found]},
+    }
+    model = write_script(tmp_path, content)
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        log = server.wait_for(session_id, "tool_completed")
+        question = next(frame["data"] for frame in log if frame["type"] == "question_asked")
+        server.kill()
+    before = len(model_calls(model))
+    with serving(tmp_path, model=model) as server:
+        answer = {"type": "answer", "question_id": question["question_id"], "content": "Well."}
+        server.command(session_id, **answer).raise_for_status()
+        log = server.wait_for(session_id, *ENDS)
+    assert [frame["seq"] for frame in log] == list(range(1, len(log) + 1))
+    done = {frame["data"]["tool"]: frame["data"]["result"] for frame in log if frame["type"] == "tool_completed"}
+    assert (done["delegate"], done["ask_user"]) == ("Done.", "Well.")
+    assert log[-1]["type"] == "task_completed"
+    # A call is counted in the log once it has ended; only those that the kill cut off are made again.
+    counted = [frame for frame in log if frame["type"] == "usage_updated"]
+    assert len(counted) == 6
+    cut_off = before - sum(
+        frame["seq"] < next(f["seq"] for f in log if f["type"] == "task_recovered") for frame in counted
+    )
+    assert len(model_calls(model)) <= 6 + cut_off
+
+
 def test_sigterm_stops_at_a_durable_point_and_the_task_goes_on_after_the_next_start(tmp_path: Path) -> None:
     model = write_script(tmp_path, slow_script())
     with serving(tmp_path, model=model) as server:

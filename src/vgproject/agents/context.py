@@ -1,6 +1,6 @@
 """All that a phase's strategy may use."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from vgproject.agents.approvals import ApprovalPolicy
@@ -17,6 +17,9 @@ from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
 from vgproject.workspace.workspace import Workspace
+
+EXPERT, DELEGATE = "expert", "delegate"
+"""Roles beside the phases, for which a model can be chosen in the same way."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,13 @@ class PhaseContext:
     meter: Meter
     handover: Handover
     workspace: Workspace
+    role_models: Mapping[str, str]
+    """The models of ``expert`` and ``delegate``, where they have their own."""
+
+    def offered(self, default: list[str]) -> list[str]:
+        """The phase's tools: those of its settings, else ``default``. An expert is asked only where there is one."""
+        names = self.phase_settings.tools or default
+        return [name for name in names if name != "ask_expert" or EXPERT in self.role_models]
 
     def approval_policy(self, grants: Set[str]) -> ApprovalPolicy:
         return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)

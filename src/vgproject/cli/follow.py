@@ -13,7 +13,16 @@ from vgproject.errors import VgprojectError
 NEEDS_ANSWER = 3
 INTERRUPTED = 130
 ANSWERS = {"y": "approve", "a": "approve_for_session", "n": "deny"}
+PLAN_ANSWERS = {"y": "approve", "c": "revise", "s": "reject"}
 RECOVERY_ANSWERS = {"r": "run_again", "s": "skip", "d": "mark_done"}
+
+ASKS = frozenset(
+    {"approval_requested", "question_asked", "plan_proposed", "recovery_decision_requested", "budget_exceeded"}
+)
+SETTLES = frozenset(
+    {"approval_resolved", "question_answered", "plan_resolved", "recovery_decision_resolved", "task_resumed"}
+)
+QUESTION_IDS = ("approval_id", "question_id", "recovery_id")
 
 
 class View(Protocol):
@@ -37,13 +46,17 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
             continue
         if frame["type"] in ENDS:
             return ENDS[frame["type"]]
-        if frame["type"] in ("approval_requested", "recovery_decision_requested", "budget_exceeded"):
-            asked[frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget"] = frame
-        elif frame["type"] in ("approval_resolved", "recovery_decision_resolved", "task_resumed"):
-            asked.pop(frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget", None)
+        if frame["type"] in ASKS:
+            asked[_question_id(frame)] = frame
+        elif frame["type"] in SETTLES:
+            asked.pop(_question_id(frame), None)
         if asked and frame.get("seq", 0) >= head_seq and not await _answer(client, session_id, asked):
             return NEEDS_ANSWER
     raise AssertionError("following has no end")
+
+
+def _question_id(frame: dict[str, Any]) -> str:
+    return next((str(frame["data"][name]) for name in QUESTION_IDS if name in frame["data"]), "budget")
 
 
 async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, Any]]) -> bool:
@@ -59,6 +72,11 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
         if frame["type"] == "approval_requested":
             decision = await _choose(f"Run {frame['data']['arguments']}? [y]es, [n]o, [a]lways this: ", ANSWERS)
             await client.command(session_id, type="resolve_approval", approval_id=asked_id, decision=decision)
+        elif frame["type"] == "question_asked":
+            said = await _read_answer(frame["data"]["choices"])
+            await client.command(session_id, type="answer", question_id=asked_id, content=said)
+        elif frame["type"] == "plan_proposed":
+            await client.command(session_id, type="resolve_plan", approval_id=asked_id, **await _judge_plan())
         elif frame["type"] == "recovery_decision_requested":
             question = f"{frame['data']['arguments']}: [r]un again, [s]kip, [d]one already: "
             decision = await _choose(question, RECOVERY_ANSWERS)
@@ -74,6 +92,19 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
         if error.code != "already_resolved":
             raise
     return True
+
+
+async def _read_answer(choices: list[str]) -> str:
+    """What the person says, or the choice whose number they give."""
+    while not (said := (await _read("> ")).strip()):
+        pass
+    return choices[int(said) - 1] if said.isdecimal() and 0 < int(said) <= len(choices) else said
+
+
+async def _judge_plan() -> dict[str, str]:
+    decision = await _choose("Follow this plan? [y]es, [c]hange it, [s]top: ", PLAN_ANSWERS)
+    reason = "" if decision == "approve" else (await _read("Why, and what instead: ")).strip()
+    return {"decision": decision, **({"reason": reason} if reason else {})}
 
 
 async def _choose(question: str, answers: dict[str, str]) -> str:

@@ -64,6 +64,7 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         "approvals": config.approvals,
         "test_command": config.test_command,
         "max_cost_usd": config.max_cost_usd,
+        "plan_gate": config.plan_gate,
         "take_uncommitted": config.take_uncommitted,
         "carry": config.carry,
     }

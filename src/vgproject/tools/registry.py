@@ -9,8 +9,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from vgproject.tools.base import Tool, ToolFailure
 from vgproject.tools.commands import GitDiff, RunCommand
+from vgproject.tools.consult import AskExpert, AskUser, Delegate
 from vgproject.tools.memory import RecallMemory, Remember
-from vgproject.tools.phases import SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
+from vgproject.tools.phases import SubmitAnswer, SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
 from vgproject.tools.read_file import ReadFile
 from vgproject.tools.search import ListFiles, SearchFiles
 from vgproject.tools.write_file import EditFile, WriteFile
@@ -28,6 +29,10 @@ TOOLS: dict[str, Tool] = {
         Remember(),
         RecallMemory(),
         UpdatePlanStep(),
+        AskUser(),
+        AskExpert(),
+        Delegate(),
+        SubmitAnswer(),
         SubmitResearch(),
         SubmitPlan(),
         SubmitImplementation(),
