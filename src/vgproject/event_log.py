@@ -27,6 +27,7 @@ from vgproject.repositories.event_store import (
     Blob,
     EventStore,
     NewRecord,
+    NewSession,
     Record,
 )
 from vgproject.repositories.postgres_event_store import PostgresEventStore
@@ -134,13 +135,15 @@ class EventLog:
         """Call ``observer`` for every event of every session once it is stored; it must not block."""
         self._observers.append(observer)
 
-    async def append(self, session_id: str, events: Sequence[NewEvent]) -> list[StoredEvent]:
-        """Store the events in this order, all or none.
+    async def append(
+        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+    ) -> list[StoredEvent]:
+        """Store the events in this order, all or none, and with them the ``session`` that they begin.
 
         Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
         """
-        epoch = await self._epoch(session_id)
-        batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events))
+        epoch = session.epoch if session else await self._epoch(session_id)
+        batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events), session)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:

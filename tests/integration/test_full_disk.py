@@ -34,6 +34,10 @@ async def test_a_full_disk_refuses_what_it_cannot_store_and_all_goes_on_once_the
             await send(websocket, type="task", id="full", session_id=session_id, content=LARGE)
             answer = await answer_to(websocket, "full", log)
             assert (answer["type"], answer["data"]["code"]) == ("error", "disk_full")
+            await send(websocket, type="task", id="new", content=LARGE)
+            answer = await answer_to(websocket, "new", log)
+            assert (answer["type"], answer["data"]["code"]) == ("error", "disk_full")
+            assert [session["session_id"] for session in (await client.get("/v1/sessions")).json()] == [session_id]
             assert (await client.get("/livez")).status_code == 200
             readiness = await client.get("/readyz")
             assert (readiness.status_code, readiness.json()["failing"]) == (503, "database")

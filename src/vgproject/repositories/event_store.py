@@ -86,9 +86,24 @@ class NewRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSession:
+    """``settings`` is JSON."""
+
+    project: str
+    title: str
+    owner: str
+    settings: str
+    epoch: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
+    """``session`` is made with its first events, unless it is there: a session without any is never seen."""
+
     session_id: str
     records: tuple[NewRecord, ...]
+    session: NewSession | None = None
 
 
 Appended = list[tuple[Record, bool]]
