@@ -86,6 +86,7 @@ class Config(BaseModel):
     accept_no_isolation: bool = False
     """Said beside ``--sandbox none``: commands may do all that the server's user can."""
     test_command: str | None = None
+    """By default one that is found in the project; empty for none."""
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     database_url: str | None = None
     """By default a SQLite file in ``home``."""

@@ -280,8 +280,30 @@ def forget_steps(home: Path, first: str) -> None:
         assert database.execute("DELETE FROM operation_outputs WHERE function_id >= ?", (number,)).rowcount
 
 
-def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Path) -> None:
+MENDED = "def add(a, b):\n    return a + b\n"
+PATCH = f"""\
+--- /dev/null
++++ b/adding.py
+@@ -0,0 +1,2 @@
++{MENDED.replace("    ", "+    ")}--- a/calc.py
++++ b/calc.py
+@@ -1,2 +1,1 @@
+-def add(a, b):
+-    return a - b
++from adding import add as add
+"""
+EDITS: dict[str, tuple[dict[str, str], str, list[str]]] = {
+    "edit_file": ({"path": "calc.py", "old": "a - b", "new": "a + b"}, "Edited calc.py", ["calc.py"]),
+    "write_file": ({"path": "calc.py", "content": MENDED}, "Wrote calc.py", ["calc.py"]),
+    "apply_patch": ({"patch": PATCH}, "Added adding.py.", ["adding.py", "calc.py"]),
+}
+
+
+@pytest.mark.parametrize("tool", EDITS)
+def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Path, tool: str) -> None:
+    arguments, said, changed = EDITS[tool]
     phases = slow_script()["phases"]
+    phases["implementation"][0]["tool_calls"] = [call(tool, **arguments)]
     phases["implementation"][1]["token_delay_ms"] = 200
     model = write_script(tmp_path, script(**phases))
     with serving(tmp_path, model=model) as server:
@@ -295,13 +317,15 @@ def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Pat
         log = server.wait_for(session_id, *ENDS)
         diff = server.client.get(f"/v1/sessions/{session_id}/diff").text
     assert log[-1]["type"] == "task_completed"
-    assert "+    return a + b\n" in diff
-    edit = next(event["data"]["tool_call_id"] for event in log if event["data"].get("tool") == "edit_file")
+    assert diff.count("+    return a + b\n") == 1
+    edit = next(event["data"]["tool_call_id"] for event in log if event["data"].get("tool") == tool)
     with closing(sqlite3.connect(tmp_path / "home" / "vgproject.db")) as database:
         [[answer]] = database.execute("SELECT request FROM turns WHERE phase = 'implementation' AND turn = 1")
-    assert "Edited calc.py" in answer
+    assert said in answer
     about = [event["type"] for event in log if event["data"].get("tool_call_id") == edit]
-    assert about == ["tool_requested", "tool_started", "tool_completed", "file_changed", "checkpoint_created"]
+    told = ["file_changed"] * len(changed)
+    assert about == ["tool_requested", "tool_started", "tool_completed", *told, "checkpoint_created"]
+    assert [event["data"]["path"] for event in log if event["type"] == "file_changed"] == changed
 
 
 def test_a_task_that_was_admitted_and_not_queued_goes_on_after_the_next_start(tmp_path: Path) -> None:
@@ -448,6 +472,67 @@ def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_afte
         server.command(session_id, type="cancel").raise_for_status()
         assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_cancelled"
         assert time.monotonic() - began < 3, "a machine of its own needs under 1 second"
+        assert count_running(tmp_path) == 0
+
+
+def write_background_script(tmp_path: Path, *after: dict[str, Any]) -> str:
+    """A command in the background with two processes, one of which leaves its group, then the turns ``after``."""
+    command = f"setsid sleep {duration(tmp_path)} & echo on; exec sleep {duration(tmp_path)}"
+    start = {"tool_calls": [call("run_command", command=command, background=True)]}
+    submit = {"tool_calls": [call("submit_implementation", summary="Done.")]}
+    edit = script()["phases"]["implementation"][0]
+    return write_script(tmp_path, script(implementation=[start, *after, edit, submit]))
+
+
+def test_a_killed_server_leaves_no_background_command_and_says_so_after_the_next_start(tmp_path: Path) -> None:
+    """The start is not repeated: it is answered from its record, and only a look at the command tells of its end."""
+    waiting = {"tool_calls": [call("run_command", command="sleep 600", timeout_seconds=600)]}
+    model = write_background_script(tmp_path, waiting)
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        log = server.wait_for(session_id, "tool_completed", after=phase_began(server, session_id))
+        command_id = log[-1]["data"]["details"]["command_id"]
+        wait_until(lambda: count_running(tmp_path) == 2)
+        server.wait_for(session_id, "tool_started", after=log[-1]["seq"])
+        server.kill()
+        wait_until(lambda: count_running(tmp_path) == 0)
+    looks = [{"tool_calls": [call(tool, command_id=command_id)]} for tool in ("read_output", "stop_command")]
+    write_background_script(tmp_path, waiting, *looks)
+    with serving(tmp_path, model=model) as server:
+        asked = server.wait_for(session_id, "recovery_decision_requested")[-1]
+        assert asked["data"]["arguments"]["command"] == "sleep 600"
+        assert count_running(tmp_path) == 0
+        decide(server, session_id, asked, "skip")
+        log = server.wait_for(session_id, *ENDS)
+    assert log[-1]["type"] == "task_completed"
+    results = [event["data"] for event in log if event["type"] == "tool_completed"]
+    looked = [data for data in results if data["tool"] in ("read_output", "stop_command")]
+    assert [data["details"]["reason"] for data in looked] == ["interrupted", "interrupted"]
+    assert all("was ended with the server" in data["result"] for data in looked)
+
+
+def phase_began(server: Server, session_id: str) -> int:
+    """The seq at which implementation began."""
+    log = server.wait_for(session_id, "planning_complete")
+    return int(server.wait_for(session_id, "phase_started", after=log[-1]["seq"])[-1]["seq"])
+
+
+@pytest.mark.parametrize("how", ["completed", "cancelled", "terminated"])
+def test_background_commands_end_with_their_phase_and_on_cancel_and_with_the_server(tmp_path: Path, how: str) -> None:
+    waiting = {"tool_calls": [call("run_command", command="while ! test -e $HOME/go; do sleep 0.05; done")]}
+    model = write_background_script(tmp_path, waiting)
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        wait_until(lambda: count_running(tmp_path) == 2)
+        if how == "terminated":
+            server.process.terminate()
+            assert server.process.wait(timeout=20) == 0
+        elif how == "cancelled":
+            server.command(session_id, type="cancel").raise_for_status()
+            assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_cancelled"
+        else:
+            (tmp_path / "home" / "workspaces" / session_id / "home" / "go").touch()
+            server.wait_for(session_id, "implementation_complete")
         assert count_running(tmp_path) == 0
 
 

@@ -16,6 +16,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
+from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
 EXPERT, DELEGATE = "expert", "delegate"
@@ -62,6 +63,7 @@ class PhaseContext:
     meter: Meter
     handover: Handover
     workspace: Workspace
+    background: BackgroundCommands
     role_models: Mapping[str, str]
     """The models of ``expert`` and ``delegate``, where they have their own."""
 

@@ -129,15 +129,28 @@ class LiveView:
     def _implemented(self, _: Frame, data: Frame) -> None:
         self._line(f"\n{escape(data['summary'])}")
         if tests := data.get("tests"):
-            self._line(
-                f"Tests: {escape(tests['command'])}: {'[green]passed[/]' if tests['passed'] else '[red]failed[/]'}"
-            )
+            self._line(_tests(tests))
 
     def _completed(self, _: Frame, data: Frame) -> None:
         usage = data["usage"]
         cost = "of unknown price" if usage["cost_usd"] is None else f"${usage['cost_usd']:.4f}"
         tokens = usage["input_tokens"] + usage["output_tokens"]
         self._line(f"\n[bold green]Completed[/] [dim]{usage['requests']} model calls, {tokens} tokens, {cost}[/]")
+
+
+def _tests(tests: Frame) -> str:
+    """A run of the tests in one line."""
+    verdict = "[green]passed[/]" if tests["passed"] else "[red]failed[/]"
+    if not tests["passed"] and tests.get("failed_before"):
+        verdict += " (as before the task)"
+    where = " (found in the project)" if tests.get("found") else ""
+    line = f"Tests: {escape(tests['command'])}{where}: {verdict}"
+    if summary := tests.get("summary"):
+        told = [(summary[name], name) for name in ("passed", "failed", "errors", "skipped")]
+        line += ", " + ", ".join(f"{count} {name}" for count, name in told if count or name == "failed")
+        if failing := summary["failing"]:
+            line += f": {escape(shorten(', '.join(failing), 200))}"
+    return line
 
 
 class JsonView:

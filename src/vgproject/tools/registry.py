@@ -7,8 +7,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_ai.tools import ToolDefinition
 
+from vgproject.tools.apply_patch import ApplyPatch
 from vgproject.tools.base import Tool, ToolFailure
-from vgproject.tools.commands import GitDiff, RunCommand
+from vgproject.tools.commands import GitDiff, ReadOutput, RunCommand, StopCommand
 from vgproject.tools.consult import AskExpert, AskUser, Delegate
 from vgproject.tools.memory import RecallMemory, Remember
 from vgproject.tools.phases import SubmitAnswer, SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
@@ -24,7 +25,10 @@ TOOLS: dict[str, Tool] = {
         SearchFiles(),
         WriteFile(),
         EditFile(),
+        ApplyPatch(),
         RunCommand(),
+        ReadOutput(),
+        StopCommand(),
         GitDiff(),
         Remember(),
         RecallMemory(),
