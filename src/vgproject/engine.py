@@ -7,9 +7,9 @@ module knows it.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,8 +20,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject.agents.base import Action, Json, Steps, TaskInput
-from vgproject.errors import UnavailableError, VgprojectError
+from vgproject.errors import StorageError, UnavailableError, VgprojectError
 from vgproject.repositories.database_url import DatabaseUrl
+from vgproject.repositories.failures import is_outage, unavailable
+from vgproject.repositories.writability import check_writable
 from vgproject.utils.clock import utc_now
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ APPLICATION_VERSION = "2"
 tasks would wait for ever."""
 
 QUEUE = "tasks"
+CHECK_SECONDS = 5
 
 
 class EngineSettings(BaseModel):
@@ -42,6 +45,8 @@ class EngineSettings(BaseModel):
     """Tasks that run at once in this process; one session runs one at a time."""
     polling_seconds: float = Field(default=0.25, gt=0)
     """How often the queue is looked at."""
+    mend_seconds: float = Field(default=5, gt=0)
+    """How long after a failure of the database tasks are tried again, until they go on."""
     keep_days: float = Field(default=7, gt=0)
     """How long the recorded steps of ended tasks are kept. The transcript in the database is not touched."""
 
@@ -50,13 +55,20 @@ class JsonSerializer(Serializer):
     """DBOS pickles by default: who can write the database could run code."""
 
     def serialize(self, data: Any) -> str:
-        return json.dumps(data, default=lambda value: {"error": repr(value)})
+        return json.dumps(data, default=_as_json)
 
     def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805  (named so by DBOS)
         return json.loads(serialized_data)
 
     def name(self) -> str:
         return "json"
+
+
+def _as_json(value: object) -> Json:
+    if isinstance(value, StorageError) or (isinstance(value, Exception) and is_outage(value)):
+        # Recorded as the end of a step, which may just fit where its result did not, it would end the task, too.
+        raise value
+    return {"error": repr(value)}
 
 
 class _NoPickle(JsonSerializer):
@@ -78,11 +90,14 @@ class Engine:
         self._url = url
         self._settings = settings
         self._run_task = run_task
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._unqueued: dict[str, TaskInput] = {}
+        self._left: set[str] = set()
+        self._to_mend = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining = asyncio.Event()
         self._in_steps = 0
-        self._retention: asyncio.Task[None] | None = None
+        self._keepers: list[asyncio.Task[None]] = []
 
         async def execute(session_id: str, task_id: str, attempt: int, from_phase: str | None) -> None:
             await self._execute(TaskInput(session_id, task_id, attempt, from_phase))
@@ -90,7 +105,7 @@ class Engine:
         self._workflow = DBOS.workflow(name="task", max_recovery_attempts=None)(execute)
 
     async def launch(self) -> None:
-        """Begin to run tasks, with those that an earlier process left unfinished."""
+        """Begin to run tasks, with those that an earlier process left unfinished. Raises `StorageError`."""
         _serialization.DBOSDefaultSerializer = _NoPickle()
         DBOS(
             config={
@@ -104,14 +119,18 @@ class Engine:
                 "scheduler_polling_interval_sec": 3600.0,
             }
         )
-        DBOS.launch()
-        await DBOS.register_queue_async(
-            QUEUE,
-            partition_concurrency=1,
-            worker_concurrency=self._settings.running_tasks,
-            polling_interval_sec=self._settings.polling_seconds,
-        )
-        self._retention = asyncio.create_task(self._forget_daily(), name="engine retention")
+        with _outages_told():
+            DBOS.launch()
+            await DBOS.register_queue_async(
+                QUEUE,
+                partition_concurrency=1,
+                worker_concurrency=self._settings.running_tasks,
+                polling_interval_sec=self._settings.polling_seconds,
+            )
+        self._keepers = [
+            asyncio.create_task(self._forget_daily(), name="engine retention"),
+            asyncio.create_task(self._mend_always(), name="engine mending"),
+        ]
 
     async def forget_ended(self, before: datetime) -> int:
         """Delete the recorded steps of tasks that ended before ``before``; how many tasks."""
@@ -141,18 +160,33 @@ class Engine:
     async def submit(self, task: TaskInput) -> None:
         """Queue ``task`` behind the others of its session. Submitted twice it is queued once.
 
-        While the server drains it is left for the next start, which submits what the log has open.
+        While the server drains it is left for the next start, which submits what the log has open. Where the queue
+        takes nothing now, it is queued once it does.
         """
         if self._draining.is_set():
             return
-        with SetWorkflowID(task.key), SetEnqueueOptions(queue_partition_key=task.session_id):
+        try:
+            await self._enqueue(task)
+        except StorageError as error:
+            logger.warning("Task %s is queued as soon as the queue takes it: %s", task.task_id, error)
+            self._unqueued[task.key] = task
+            self._to_mend.set()
+
+    async def _enqueue(self, task: TaskInput) -> None:
+        with _outages_told(), SetWorkflowID(task.key), SetEnqueueOptions(queue_partition_key=task.session_id):
             await DBOS.enqueue_workflow_async(
                 QUEUE, self._workflow, task.session_id, task.task_id, task.attempt, task.from_phase
             )
 
     async def cancel_queued(self, task: TaskInput) -> None:
-        """Take a task that has not begun out of the queue."""
-        await DBOS.cancel_workflow_async(task.key)
+        """Take a task that has not begun, and whose end is in the log, out of the queue."""
+        if self._unqueued.pop(task.key, None):
+            return
+        try:
+            with _outages_told():
+                await DBOS.cancel_workflow_async(task.key)
+        except StorageError as error:
+            logger.warning("Task %s stays in the queue until it is found to have ended: %s", task.task_id, error)
 
     async def drain(self, grace_seconds: float) -> None:
         """Begin no step more, wait for those that run, then let go of the tasks: they go on after the next start."""
@@ -164,21 +198,26 @@ class Engine:
                     await self._idle.wait()
             except TimeoutError:
                 pass
-        for task in tuple(self._running):
+        running = tuple(self._running.values())
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def check(self) -> None:
-        """Raises `UnavailableError` where the queue cannot be read."""
+        """Raises `UnavailableError` where the queue takes nothing or cannot be read."""
+        await asyncio.to_thread(check_writable, self._url)
         try:
-            await DBOS.list_queued_workflows_async(limit=1)
-        except sa.exc.SQLAlchemyError as error:
-            raise UnavailableError(f"The queue does not answer: {error}", code="queue_unavailable") from error
+            with _outages_told():
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await DBOS.list_queued_workflows_async(limit=1)
+        except TimeoutError as error:
+            sentence = f"The queue does not answer within {CHECK_SECONDS} seconds."
+            raise UnavailableError(sentence, code="queue_unavailable") from error
 
     async def close(self) -> None:
-        if self._retention:
-            self._retention.cancel()
-            await asyncio.gather(self._retention, return_exceptions=True)
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
         await self.drain(0)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # DBOS leaves its own executor, now shut, as the loop's.
@@ -186,16 +225,62 @@ class Engine:
 
     async def _execute(self, task: TaskInput) -> None:
         running = asyncio.ensure_future(self._run_task(task, DurableSteps(self)))
-        self._running.add(running)
+        self._running[task.key] = running
         try:
             await running
+        except StorageError as error:
+            logger.warning("Task %s goes on once the database works again: %s", task.task_id, error)
+            # What ends by being cancelled is not recorded as ended.
+            raise asyncio.CancelledError from error
         finally:
-            self._running.discard(running)
+            del self._running[task.key]
+            # Whether its end is recorded is known only later: a disk may be full for that, too.
+            self._left.add(task.key)
+            self._to_mend.set()
+
+    async def _mend_always(self) -> None:
+        """Queue again what a failing database kept from being queued, from going on, or from being recorded as ended.
+
+        The last would else keep its session's next tasks waiting; run again, it finds its end in the log.
+        """
+        while True:
+            await self._to_mend.wait()
+            await asyncio.sleep(self._settings.mend_seconds)
+            if self._draining.is_set():
+                return
+            self._to_mend.clear()
+            try:
+                await self._mend()
+            except StorageError:
+                self._to_mend.set()
+            except Exception:
+                logger.exception("Tasks that wait for the database cannot be queued; it is tried again")
+                self._to_mend.set()
+
+    async def _mend(self) -> None:
+        # Asked first: DBOS itself waits for a lost connection, up to a minute at a time.
+        await asyncio.to_thread(check_writable, self._url)
+        for task in tuple(self._unqueued.values()):
+            await self._enqueue(task)
+            self._unqueued.pop(task.key, None)
+        if left := self._left - self._running.keys():
+            await self._resume_pending(left)
+            self._left -= left
+
+    async def _resume_pending(self, keys: set[str]) -> None:
+        with _outages_told():
+            pending = await DBOS.list_workflows_async(
+                workflow_ids=sorted(keys), status="PENDING", load_input=False, load_output=False
+            )
+            for workflow in pending:
+                await DBOS.resume_workflow_async(workflow.workflow_id, queue_name=QUEUE)
 
     async def run_step(self, action: Action) -> Json:
-        """What a step returns or how it failed, both as JSON."""
+        """What a step returns or how it failed, both as JSON. That nothing can be stored now is neither."""
         try:
             return {"value": await action()}
+        except StorageError:
+            raise
         except VgprojectError as error:
             return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
 
@@ -229,10 +314,22 @@ class DurableSteps:
 
         async def run(action: Action) -> Json:
             async with self._engine.counted_step():
-                recorded = await reservation.run_async({"name": name}, self._engine.run_step, action)
+                with _outages_told():
+                    recorded = await reservation.run_async({"name": name}, self._engine.run_step, action)
             return _value(recorded)
 
         return run
+
+
+@contextmanager
+def _outages_told() -> Iterator[None]:
+    """A failure of the engine's database is one of ours."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
+        raise unavailable(error) from error
 
 
 def _value(recorded: Json) -> Json:

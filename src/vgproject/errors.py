@@ -12,7 +12,8 @@
     ├── ConflictError               409 (already_resolved, conflict, task_running, apply_conflict, …)
     ├── TooLargeError               413
     ├── RateLimitedError            429, with retry_after_ms
-    ├── UnavailableError            503 (draining, database_unavailable, disk_full, …)
+    ├── UnavailableError            503 (draining, queue_unavailable, no_server, …)
+    │   └── StorageError            the database stores nothing now (database_unavailable, disk_full)
     ├── ModelError                  the language model: unreachable, refused, out of replies
     │   └── ModelChoiceError        400: no such model, no key for it, no script
     ├── WorkspaceError              git, files, checkpoints, sandbox
@@ -87,6 +88,12 @@ class UnavailableError(VgprojectError):
     code = "unavailable"
     http_status = 503
     retryable = True
+
+
+class StorageError(UnavailableError):
+    """Of nobody's making and for a time: a task that meets it is not failed, it goes on once the database works."""
+
+    code = "database_unavailable"
 
 
 class ModelError(VgprojectError):

@@ -27,6 +27,7 @@ from vgproject.repositories.event_store import (
     Blob,
     EventStore,
     NewRecord,
+    NewSession,
     Record,
 )
 from vgproject.repositories.postgres_event_store import PostgresEventStore
@@ -134,16 +135,18 @@ class EventLog:
         self._observers: list[Callable[[StoredEvent], None]] = []
 
     def observe(self, observer: Callable[[StoredEvent], None]) -> None:
-        """Call ``observer`` for every event of every session once it is stored; it must not block or raise."""
+        """Call ``observer`` for every event of every session once it is stored; it must not block."""
         self._observers.append(observer)
 
-    async def append(self, session_id: str, events: Sequence[NewEvent]) -> list[StoredEvent]:
-        """Store the events in this order, all or none.
+    async def append(
+        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+    ) -> list[StoredEvent]:
+        """Store the events in this order, all or none, and with them the ``session`` that they begin.
 
-        Raises `NotFoundError` (``no_such_session``) and `UnavailableError` (``disk_full``, ``database_unavailable``).
+        Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
         """
-        epoch = await self._epoch(session_id)
-        batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events))
+        epoch = session.epoch if session else await self._epoch(session_id)
+        batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events), session)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
@@ -152,22 +155,30 @@ class EventLog:
 
     async def _commit_pending(self) -> None:
         """Group commit: the next batch is whatever came while the last was being committed."""
-        loop = asyncio.get_running_loop()
-        while self._pending:
-            waiting, self._pending = self._pending, []
-            batches = [batch for batch, _ in waiting]
-            results: Sequence[Appended | VgprojectError]
-            try:
-                results = await loop.run_in_executor(self._writer, self._write_store.append, batches)
-            except VgprojectError as error:
-                results = [error] * len(batches)
-            reached: dict[str, int] = {}
-            for (batch, future), result in zip(waiting, results, strict=True):
-                if seq := self._settle(batch.session_id, future, result):
-                    reached[batch.session_id] = seq
-            for session_id, seq in reached.items():
-                self._broker.wake(session_id, seq)
-        self._committing = None
+        try:
+            while self._pending:
+                waiting, self._pending = self._pending, []
+                results = await self._commit([batch for batch, _ in waiting])
+                reached: dict[str, int] = {}
+                for (batch, future), result in zip(waiting, results, strict=True):
+                    if seq := self._settle(batch.session_id, future, result):
+                        reached[batch.session_id] = seq
+                for session_id, seq in reached.items():
+                    self._broker.wake(session_id, seq)
+        finally:
+            self._committing = None
+
+    async def _commit(self, batches: list[Batch]) -> Sequence[Appended | VgprojectError]:
+        """A batch that cannot be stored by a mistake of ours keeps nobody else's from being stored, and none waiting."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, self._write_store.append, batches)
+        except VgprojectError as error:
+            return [error] * len(batches)
+        except Exception as error:
+            if len(batches) > 1:
+                return [result for batch in batches for result in await self._commit([batch])]
+            logger.exception("Events of session %s cannot be stored", batches[0].session_id)
+            return [VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")]
 
     def _settle(
         self, session_id: str, future: "asyncio.Future[list[StoredEvent]]", result: Appended | VgprojectError
@@ -182,15 +193,21 @@ class EventLog:
         if not fresh:
             return 0
         self._rings.extend(session_id, fresh)
-        for observer in self._observers:
-            for event in fresh:
-                observer(event)
+        self._tell_observers(fresh)
         return fresh[-1].seq
+
+    def _tell_observers(self, fresh: list[StoredEvent]) -> None:
+        for observer in self._observers:
+            try:
+                for event in fresh:
+                    observer(event)
+            except Exception:
+                logger.exception("An observer of events failed; the events are stored")
 
     async def keep_blob(self, session_id: str, content: bytes) -> dict[str, Any]:
         """Keep ``content`` with the session: ``{id, bytes, sha256}``. The same content is kept once.
 
-        Raises `NotFoundError` (``no_such_session``) and `UnavailableError`.
+        Raises `NotFoundError` (``no_such_session``) and `StorageError`.
         """
         blob = _blob(session_id, content)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._write_store.keep_blob, session_id, blob)

@@ -1,6 +1,7 @@
 """A task from its start to its end: which phases, in which order, what is handed over, what a failure means."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from vgproject.agents.meter import Meter
 from vgproject.agents.phase_clock import open_phase_clock
 from vgproject.agents.reporter import SERVER, Reporter
 from vgproject.agents.strategies import PhaseStrategy, load_strategy
-from vgproject.errors import ConfigError, PhaseError, RejectedError, VgprojectError
+from vgproject.errors import ConfigError, PhaseError, RejectedError, StorageError, VgprojectError, WorkspaceError
 from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.memory import Memory, MemorySaver
 from vgproject.schema.base import EventData, Phase
@@ -156,7 +157,12 @@ class Pipeline:
         self._boot_id = new_id("boot")
 
     async def run_task(self, task: TaskInput, steps: Steps) -> None:
-        """Run ``task`` to its end, or until cancelled from outside; then it goes on when it is run again."""
+        """Run ``task`` to its end, or until cancelled from outside; then it goes on when it is run again.
+
+        Raises `StorageError` where nothing can be stored: then, too.
+        """
+        # Asked first, so that a task which cannot go on yet makes no model call in vain.
+        await self._services.database.check()
         if await self._services.event_log.find(task.session_id, f"{task.key}/end"):
             # The process ended after the task and before the engine had noted that.
             return
@@ -173,6 +179,8 @@ class Pipeline:
                 if control.cancel_requested is None:
                     raise
                 await self._cancel(reporter, meter, control.cancel_requested.reason)
+            except StorageError:
+                raise
             except RejectedError as rejected:
                 await self._cancel(reporter, meter, rejected.message)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
@@ -235,6 +243,8 @@ class Pipeline:
         for attempt in range(1, settings.retries + 2):
             try:
                 return await self._try_phase(run, phase, settings, attempt)
+            except StorageError:
+                raise
             except VgprojectError as error:
                 if not error.retryable or attempt > settings.retries:
                     raise
@@ -317,7 +327,9 @@ class Pipeline:
         await self._end(reporter, TaskCancelled(reason=reason, usage=meter.task))
 
     async def _fail(self, reporter: Reporter, meter: Meter, error: Exception) -> None:
-        if not isinstance(error, VgprojectError):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error = WorkspaceError("The disk of the workspaces is full.", code="disk_full", retryable=True)
+        elif not isinstance(error, VgprojectError):
             logger.error("A task ended on a bug", exc_info=error)
             # What the exception says may hold a secret: it is for the operator's log only.
             error = VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")
@@ -342,6 +354,8 @@ class Pipeline:
                     checkpoint_id=made.id, files=[change.path for change in changes], skipped=list(made.skipped)
                 )
                 await reporter.send_update(told, "end/checkpoint")
+        except StorageError:
+            raise
         except VgprojectError:
             logger.exception("What the last tool of a task left of its files is not kept")
 

@@ -22,7 +22,7 @@ from vgproject.llm.llm import Llm
 from vgproject.memory import Memory, Note
 from vgproject.models.tables import SessionRow, TaskRow
 from vgproject.pipeline import PipelineSettings
-from vgproject.repositories.event_store import Answer
+from vgproject.repositories.event_store import Answer, NewSession
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema import commands as c
 from vgproject.schema.base import Actor, EventData, JsonObject
@@ -156,7 +156,7 @@ class SessionService:
     async def _execute(self, command: c.AnyCommand, admission: Admission) -> Ack:  # noqa: C901  (one line a command)
         match command:
             case c.CreateSession():
-                return {"session_id": await self._create_session(command, admission, is_whole=True)}
+                return await self._create_session(command, admission)
             case c.TaskCommand():
                 return await self._task(command, admission)
             case c.Message():
@@ -192,15 +192,15 @@ class SessionService:
 
     # Sessions
 
-    async def _create_session(self, command: c.CreateSession, admission: Admission, *, is_whole: bool) -> str:
-        """``is_whole`` where this is all that was asked for: then it is the answer."""
+    async def _create_session(self, command: c.CreateSession, admission: Admission) -> Ack:
         project = self._project_of(command)
         self._check(command.settings, project=project)
         project = project.resolve()
         session_id = admission.make_id("ses")
         title = command.title or project.name or str(project)
-        await self._store_session(session_id, project, title, command.settings, admission, is_whole=is_whole)
-        return session_id
+        answer = {"session_id": session_id}
+        await self._store_session(session_id, project, title, command.settings, admission, answer)
+        return answer
 
     async def _store_session(
         self,
@@ -209,27 +209,23 @@ class SessionService:
         title: str,
         settings: SessionSettings,
         admission: Admission,
+        answer: Ack | None = None,
         *,
-        is_whole: bool,
+        then: Sequence[NewEvent] = (),
     ) -> None:
-        async with self._database.unit_of_work() as work:
-            if await work.sessions.find(session_id) is None:
-                now = self._now()
-                row = SessionRow(
-                    id=session_id,
-                    project=str(project),
-                    title=title,
-                    owner=admission.caller.user_id,
-                    settings=settings.model_dump(),
-                    epoch=self._new_id("epo"),
-                    created_at=now,
-                    updated_at=now,
-                )
-                work.sessions.add(row)
-                await work.commit()
-        created = SessionCreated(project=str(project), title=title, settings=settings, owner=admission.caller.user_id)
-        answer = {"session_id": session_id} if is_whole else None
-        await self._say(session_id, created, admission, answer, key="session_created")
+        """The session and its first events, with ``answer`` where the session is all that was asked for."""
+        owner = admission.caller.user_id
+        new = NewSession(
+            project=str(project),
+            title=title,
+            owner=owner,
+            settings=settings.model_dump_json(),
+            epoch=self._new_id("epo"),
+            time=to_wire(self._now()),
+        )
+        created = SessionCreated(project=str(project), title=title, settings=settings, owner=owner)
+        event = _event(created, admission, answer, key="session_created")
+        await self._event_log.append(session_id, [event, *then], session=new)
 
     def _project_of(self, command: c.CreateSession) -> Path:
         return Path(command.project).expanduser() if command.project else self._project
@@ -310,8 +306,8 @@ class SessionService:
         admission = Admission(caller, "", self._new_id)
         new_id = admission.make_id("ses")
         forked = await self._files.fork(view, to_seq, new_id)
-        await self._store_session(new_id, Path(view.project), view.title, view.settings, admission, is_whole=False)
-        await self._say(new_id, forked, admission)
+        then = [_event(forked, admission)]
+        await self._store_session(new_id, Path(view.project), view.title, view.settings, admission, then=then)
         return await self.get_session(new_id, caller)
 
     async def _update_settings(self, command: c.UpdateSettings, admission: Admission) -> Ack:
@@ -333,15 +329,10 @@ class SessionService:
         if command.model:
             settings = settings.model_copy(update={"model": command.model})
         self._check(settings)
-        if command.session_id:
-            session_id = (await self._session(command, admission)).session_id
-        else:
-            title = first_line(command.content)
-            session_id = await self._create_session(c.CreateSession(title=title), admission, is_whole=False)
-        if not (settings.model or settings.models) and self._settings.model is None and not self._settings.models:
-            view = await self.get_session(session_id, admission.caller)
-            if not (view.settings.model or view.settings.models):
-                self._llm.default_model()
+        session = (await self._session(command, admission)).settings if command.session_id else SessionSettings()
+        chosen = (settings, session, self._settings)
+        if not any(choice.model or choice.models for choice in chosen):
+            self._llm.default_model()
         request = TaskQueued(
             content=command.content,
             research_only=command.research_only,
@@ -349,13 +340,21 @@ class SessionService:
             pipeline=command.pipeline or "standard",
             settings=settings,
         )
-        return await self._queue(session_id, request, admission)
+        return await self._queue(command.session_id, request, admission)
 
-    async def _queue(self, session_id: str, request: TaskQueued, admission: Admission) -> Ack:
+    async def _queue(self, session_id: str | None, request: TaskQueued, admission: Admission) -> Ack:
+        """In a new session of the default project where none is named."""
         self._engine.expect_open()
-        task_id = admission.make_id("tsk")
-        answer = {"session_id": session_id, "task_id": task_id}
-        await self._say(session_id, request, admission, answer, task_id=task_id)
+        new_id, task_id = admission.make_id("ses"), admission.make_id("tsk")
+        answer = {"session_id": session_id or new_id, "task_id": task_id}
+        if session_id:
+            await self._say(session_id, request, admission, answer, task_id=task_id)
+        else:
+            session_id = new_id
+            self._check(SessionSettings(), project=self._project)
+            project, then = self._project.resolve(), [_event(request, admission, answer, task_id=task_id)]
+            title = first_line(request.content) or project.name or str(project)
+            await self._store_session(session_id, project, title, SessionSettings(), admission, then=then)
         await self._engine.submit(TaskInput(session_id, task_id))
         return answer
 
@@ -588,18 +587,29 @@ class SessionService:
 
         Raises `ConflictError` where the same command has said it already.
         """
-        scope = admission.scope
-        event = NewEvent(
-            data,
-            admission.caller.actor,
-            task_id=task_id,
-            key=key or (f"command/{scope}" if scope else None),
-            answer=Answer(scope, json.dumps(answer)) if scope and answer else None,
-        )
+        event = _event(data, admission, answer, key=key, task_id=task_id)
         stored, *_ = await self._event_log.append(session_id, [event, *then])
         if key is None and not stored.inserted:
             raise ConflictError("This command was taken already.", code="duplicate_command")
         return stored
+
+
+def _event(
+    data: EventData,
+    admission: Admission,
+    answer: Ack | None = None,
+    *,
+    key: str | None = None,
+    task_id: str | None = None,
+) -> NewEvent:
+    scope = admission.scope
+    return NewEvent(
+        data,
+        admission.caller.actor,
+        task_id=task_id,
+        key=key or (f"command/{scope}" if scope else None),
+        answer=Answer(scope, json.dumps(answer)) if scope and answer else None,
+    )
 
 
 def _decision(resolved: EventData) -> Ack:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sample import call, make_project, script, write_script
+from small_disk import small_disk
 
 VGPROJECT = [sys.executable, "-m", "vgproject.main"]
 
@@ -52,6 +53,9 @@ def terminal(tmp_path: Path) -> Terminal:
         (["run", "x", "--model", "openai:gpt"], {}, 2, "OPENAI_API_KEY"),
         (["run", "x", "--model", "mine:best"], {}, 2, "one of anthropic"),
         (["run", "x", "--project", "nowhere"], {}, 2, "is not a directory"),
+        (["run", "x", "--project", "calc.py"], {}, 2, "is not a directory"),
+        (["serve", "--project", "nowhere"], {}, 2, "(command line) is 'nowhere': it must be a directory"),
+        (["serve"], {"VGPROJECT_PROJECT": "calc.py"}, 2, "(environment VGPROJECT_PROJECT) is 'calc.py'"),
         (["run", "x", "--approvals", "sometimes"], {}, 2, "'untrusted'"),
         (["run", "x", "--config", "nowhere.toml"], {}, 2, "nowhere.toml"),
         (["run", "x"], {"VGPROJECT_PORT": "99999"}, 2, "environment VGPROJECT_PORT"),
@@ -74,6 +78,28 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     if code == 1:
         assert len(done.stderr.splitlines()) == 1
     assert json.loads(terminal.run("sessions", "--json").stdout) == [], "nothing half-done is left"
+
+
+def test_a_data_directory_that_cannot_be_written_stops_the_start(terminal: Terminal, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "home", megabytes=8) as disk:
+        disk.make_read_only()
+        refused = terminal.run("serve", "--port", "0")
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert refused.stderr.endswith("home cannot be written: Read-only file system.\n")
+        disk.make_writable()
+        disk.fill()
+        assert_full(terminal.run("serve", "--port", "0"))
+        disk.free()
+        assert json.loads(terminal.run("sessions", "--json").stdout) == []
+        disk.fill()
+        assert_full(terminal.run("serve", "--port", "0"))
+        disk.free()
+        assert json.loads(terminal.run("sessions", "--json").stdout) == []
+
+
+def assert_full(refused: "subprocess.CompletedProcess[str]") -> None:
+    assert (refused.returncode, "full" in refused.stderr, "Traceback" in refused.stderr) == (1, True, False), refused
+    assert refused.stdout == ""
 
 
 def test_a_broken_configuration_file_and_a_taken_port_stop_the_start(terminal: Terminal) -> None:

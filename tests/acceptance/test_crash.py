@@ -21,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 import mcp_desk
 from sample import TEST_COMMAND, call, make_project, model_calls, script, write_script
+from vgproject.repositories.database_url import DatabaseUrl
 
 TOKEN = "a-token-for-tests"
 ENDS = {"task_completed", "task_failed", "task_cancelled"}
@@ -135,14 +136,14 @@ def slow_script(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_server_killed_again_and_again_goes_on_by_itself_and_repeats_nothing(
-    tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
+    tmp_path: Path, database_url: DatabaseUrl, seed: int, record_property: Callable[[str, object], None]
 ) -> None:
-    model = write_script(tmp_path, slow_script())
+    options = {"model": write_script(tmp_path, slow_script()), "database-url": database_url.for_driver}
     moments = random.Random(seed)
     recoveries: list[float] = []
     client: Client | None = None
     for life in range(MAX_KILLS + 1):
-        with serving(tmp_path, model=model) as server:
+        with serving(tmp_path, **options) as server:
             client = client or Client(server.start_task())
             if watch_until(server, client, moments, recoveries, to_the_end=life == MAX_KILLS):
                 log = server.events(client.session_id)
@@ -156,7 +157,7 @@ def test_a_server_killed_again_and_again_goes_on_by_itself_and_repeats_nothing(
     record_property("seconds_from_start_to_task_recovered", recoveries)
     assert recoveries
     assert max(recoveries) < 10, "a machine of its own needs under 3 seconds"
-    calls = [(made["phase"], made["turn"]) for made in model_calls(model)]
+    calls = [(made["phase"], made["turn"]) for made in model_calls(options["model"])]
     assert len(set(calls)) == 6
     assert len(calls) <= 6 + life, "only the calls that were interrupted may be made again"
     for kind in ("research_complete", "planning_complete", "implementation_complete", "memory_merged"):

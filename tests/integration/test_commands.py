@@ -1,7 +1,7 @@
 """Commands that are sent again after a crash at any point of their first time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from vgproject.errors import ConflictError
 from vgproject.event_log import EventLog, EventLogSettings, NewEvent, StoredEvent
 from vgproject.llm.llm import Llm
 from vgproject.memory import Memory, Note
+from vgproject.repositories.event_store import NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema import commands as c
@@ -85,8 +86,10 @@ class CrashingDatabase(Database):
 class CrashingLog(EventLog):
     plan: CrashPlan
 
-    async def append(self, session_id: str, events: "list[NewEvent]") -> list[StoredEvent]:  # type: ignore[override]
-        stored = await super().append(session_id, events)
+    async def append(
+        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+    ) -> list[StoredEvent]:
+        stored = await super().append(session_id, events, session=session)
         self.plan.pass_effect()
         return stored
 

@@ -24,7 +24,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
-from integration.test_server import HEADERS, TOKEN, frames, open_websocket, receive, running_server, send
+from live_server import HEADERS, TOKEN, frames, open_websocket, receive, running_server, send
 from sample import make_project, script, write_script
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import open_services
@@ -144,9 +144,10 @@ async def test_a_client_that_stops_reading_is_closed_with_4008_and_comes_back_wi
 
 async def test_a_client_that_reads_slowly_but_reads_is_kept(tmp_path: Path) -> None:
     """Room for the next frame comes later than ``stalled_seconds``; a part of that is taken in time."""
-    limits = {"command_burst": 2000, "stalled_seconds": 1, "heartbeat_seconds": 0.05}
+    large = {"connection_bytes": 4 * 1024 * 1024, "command_burst": 2000}
+    limits = {**large, "stalled_seconds": 2, "heartbeat_seconds": 0.02}
     async with running_server(tmp_path, limits=limits) as url, open_websocket(url) as healthy:
-        session_id, head = await fill(healthy, messages=10, size=60_000)
+        session_id, head = await fill(healthy, messages=25, size=60_000)
         seqs: list[int] = []
         command = {"type": "subscribe", "session_id": session_id}
         with slow_socket(url) as raw:

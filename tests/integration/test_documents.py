@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import validate
 from websockets.asyncio.client import connect
 
-from integration.test_server import ENDS, HEADERS, open_websocket, receive, running_server, send
+from live_server import ENDS, HEADERS, open_websocket, receive, running_server, send
 from vgproject.schema.documents import asyncapi
 
 DATA = Path(__file__).parents[1] / "data"

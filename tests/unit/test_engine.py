@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from databases import Postgres
+from small_disk import small_disk
 from vgproject.agents.base import Json, Steps, TaskInput
 from vgproject.engine import Engine, EngineSettings
-from vgproject.errors import ModelError, UnavailableError, VgprojectError
+from vgproject.errors import ModelError, StorageError, UnavailableError, VgprojectError
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
 from vgproject.utils.clock import utc_now
 
@@ -24,7 +26,7 @@ Work = Callable[[TaskInput, Steps], Awaitable[None]]
 @asynccontextmanager
 async def engine_for(place: Path | DatabaseUrl, work: Work) -> AsyncIterator[Engine]:
     url = sqlite_file(place / "engine.db") if isinstance(place, Path) else place
-    engine = Engine(url, EngineSettings(polling_seconds=0.05), work)
+    engine = Engine(url, EngineSettings(polling_seconds=0.05, mend_seconds=0.1), work)
     await engine.launch()
     try:
         yield engine
@@ -237,6 +239,122 @@ async def test_tasks_of_one_session_run_one_after_the_other_also_after_a_crash(t
         await all_ended.wait()
     assert sorted(begun[:2]) == ["a1", "b1"]
     assert ended.index("a1") < ended.index("a2")
+
+
+async def test_a_step_whose_result_found_no_room_is_made_again_once_there_is_some(tmp_path: Path) -> None:
+    made: list[str] = []
+    stops: list[str] = []
+    results: list[Json] = []
+    stopped, ended = asyncio.Event(), asyncio.Event()
+
+    with small_disk(tmp_path / "disk", megabytes=8) as disk:
+
+        async def work(task: TaskInput, steps: Steps) -> None:
+            try:
+                results.append(await steps.run("large", act))
+            except StorageError as error:
+                stops.append(error.code)
+                stopped.set()
+                raise
+            ended.set()
+
+        async def act() -> Json:
+            if not made:
+                disk.fill(leave_bytes=200_000)
+            made.append("large")
+            return "x" * 2_000_000
+
+        async with asyncio.timeout(20), engine_for(disk.path, work) as engine:
+            await engine.submit(TaskInput("ses", "tsk"))
+            await stopped.wait()
+            with pytest.raises(StorageError, match="is full"):
+                await engine.check()
+            disk.free()
+            await engine.check()
+            await ended.wait()
+            ended.clear()
+            await engine.submit(TaskInput("ses", "next"))
+            await ended.wait()
+    assert stops == ["disk_full"]
+    assert made == ["large", "large", "large"]
+    assert [len(result) for result in results] == [2_000_000, 2_000_000]
+
+
+async def test_a_task_that_the_queue_did_not_take_is_queued_by_itself(tmp_path: Path) -> None:
+    begun: list[str] = []
+    ended = asyncio.Event()
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        begun.append(task.task_id)
+        ended.set()
+
+    with small_disk(tmp_path / "disk", megabytes=8) as disk:
+        async with asyncio.timeout(20), engine_for(disk.path, work) as engine:
+            disk.fill()
+            phase = "p" * 2_000_000
+            await engine.submit(TaskInput("ses", "large", from_phase=phase))
+            await engine.submit(TaskInput("ses", "taken_back", from_phase=phase))
+            await engine.cancel_queued(TaskInput("ses", "taken_back"))
+            assert begun == []
+            disk.free()
+            await ended.wait()
+            ended.clear()
+            await engine.submit(TaskInput("ses", "last"))
+            await ended.wait()
+    assert begun == ["large", "last"]
+
+
+async def test_a_task_whose_log_was_away_goes_on_while_those_behind_it_wait(tmp_path: Path) -> None:
+    made: list[str] = []
+    begun: list[str] = []
+    ended = asyncio.Event()
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        begun.append(task.task_id)
+        await steps.run("first", partial(_make, made, f"first of {task.task_id}"))
+        if begun == ["one"]:
+
+            async def store() -> Json:
+                raise StorageError("The database does not answer.")
+
+            await steps.run("second", store)
+        await steps.run("second", partial(_make, made, f"second of {task.task_id}"))
+        if task.task_id == "two":
+            ended.set()
+
+    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+        await engine.submit(TaskInput("ses", "one"))
+        await engine.submit(TaskInput("ses", "two"))
+        await ended.wait()
+    assert begun == ["one", "one", "two"]
+    assert made == ["first of one", "second of one", "first of two", "second of two"]
+
+
+async def test_a_task_goes_on_after_its_database_server_was_away() -> None:
+    made: list[str] = []
+    begun, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        begun.set()
+        await go_on.wait()
+        await steps.run("step", partial(_make, made, "step"))
+        ended.set()
+
+    postgres = Postgres()
+    try:
+        async with asyncio.timeout(60), engine_for(postgres.create_database(), work) as engine:
+            await engine.submit(TaskInput("ses", "tsk"))
+            await begun.wait()
+            postgres.stop()
+            with pytest.raises(StorageError, match="does not answer"):
+                await engine.check()
+            go_on.set()
+            postgres.start()
+            await ended.wait()
+            await engine.check()
+    finally:
+        postgres.close()
+    assert made == ["step"]
 
 
 async def _make(made: list[str], what: str) -> Json:

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from databases import Postgres
 from vgproject.broker.in_process import InProcessBroker
-from vgproject.errors import NotFoundError, UnavailableError
-from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, open_event_log
+from vgproject.errors import NotFoundError, UnavailableError, VgprojectError
+from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, StoredEvent, open_event_log
 from vgproject.models.tables import SessionRow
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
 from vgproject.repositories.event_store import Answer, Batch, NewRecord
@@ -309,3 +310,34 @@ async def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
     assert [stored.seq for stored in store.read(session_id, after=0, limit=9)] == [1]
     store.close()
     await database.close()
+
+
+async def test_a_batch_that_cannot_be_stored_by_a_mistake_keeps_no_other_from_being_stored(database: Database) -> None:
+    async with open_event_log(database.url, InProcessBroker(), now=utc_now, new_id=new_id) as event_log:
+        broken = replace(message("broken"), key="no text of any encoding: \ud800")
+        answers = await asyncio.gather(
+            event_log.append("one", [message("first")]),
+            event_log.append("one", [broken]),
+            event_log.append("two", [message("other")]),
+            return_exceptions=True,
+        )
+        assert isinstance(answers[1], VgprojectError)
+        assert answers[1].code == "internal_error"
+        [[first], [other]] = [answer for answer in answers if isinstance(answer, list)]
+        assert (first.seq, other.seq) == (1, 1)
+        assert [stored.seq for stored in await event_log.append("one", [message("next")])] == [2]
+
+
+async def test_an_observer_that_fails_keeps_nobody_waiting(database: Database) -> None:
+    seen: list[str] = []
+
+    def fail(event: StoredEvent) -> None:
+        raise RuntimeError("a bug")
+
+    async with open_event_log(database.url, InProcessBroker(), now=utc_now, new_id=new_id) as event_log:
+        event_log.observe(fail)
+        event_log.observe(lambda event: seen.append(event.type))
+        for seq in (1, 2):
+            stored = await event_log.append("one", [message("said")])
+            assert [event.seq for event in stored] == [seq]
+    assert seen == ["agent_message", "agent_message"]

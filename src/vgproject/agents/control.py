@@ -1,12 +1,14 @@
 """What people want of a running task: read from the session's log, so that a crash forgets nothing of it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from vgproject.agents.approvals import SessionGrants
 from vgproject.agents.base import TaskInput
+from vgproject.errors import StorageError
 from vgproject.event_log import EventLog, StoredEvent
 from vgproject.schema.base import EventData
 from vgproject.schema.events import (
@@ -23,6 +25,10 @@ from vgproject.schema.events import (
 )
 
 Resolution = TypeVar("Resolution", ApprovalResolved, PlanResolved, QuestionAnswered, RecoveryDecisionResolved)
+
+logger = logging.getLogger(__name__)
+
+READ_AGAIN_SECONDS = 1.0
 
 GRANT_TYPES = frozenset((ApprovalRequested.type, ApprovalResolved.type))
 CONTROL_TYPES = GRANT_TYPES | frozenset(
@@ -157,6 +163,13 @@ async def open_control(event_log: EventLog, task: TaskInput, *, after: int) -> A
 
 
 async def _follow(event_log: EventLog, control: TaskControl, task: TaskInput, after: int) -> None:
-    async for events in event_log.follow(task.session_id, after=after):
-        for event in events:
-            await control.take_whole(event)
+    """Also after the database was away: who waits for a word would wait for ever."""
+    while True:
+        try:
+            async for events in event_log.follow(task.session_id, after=after):
+                for event in events:
+                    await control.take_whole(event)
+                after = events[-1].seq
+        except StorageError:
+            logger.warning("What is wanted of task %s cannot be read now", task.task_id, exc_info=True)
+            await asyncio.sleep(READ_AGAIN_SECONDS)

@@ -17,7 +17,7 @@ from vgproject.agents.consultations import Consult, Consultations
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
 from vgproject.agents.tool_output import open_output
-from vgproject.errors import VgprojectError
+from vgproject.errors import StorageError, VgprojectError
 from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
@@ -71,10 +71,19 @@ class ToolCalls:
         answers: list[ToolReturnPart] = []
         for side_by_side, group in groupby(calls, key=lambda call: call.only_reads):
             if side_by_side:
-                answers += await asyncio.gather(*(self._settle(call) for call in group))
+                answers += await self._settle_side_by_side(list(group))
             else:
                 answers += [await self._settle(call) for call in group]
         return answers
+
+    async def _settle_side_by_side(self, calls: list[Call]) -> list[ToolReturnPart]:
+        """None of them goes on alone where another could not be settled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                settling = [group.create_task(self._settle(call)) for call in calls]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+        return [settled.result() for settled in settling]
 
     def _prepare(self, turn: Turn, part: ToolCallPart) -> Call:
         tool = self._tools.get(part.tool_name)
@@ -230,6 +239,8 @@ class ToolCalls:
     async def _find_done(self, call: Call, tool: Tool) -> Outcome | None:
         try:
             done = await tool.find_done(parse_arguments(tool, call.arguments), self._tool_context(call))
+        except StorageError:
+            raise
         except VgprojectError as failure:
             return Outcome(ok=False, text=failure.message, code=failure.code)
         return Outcome(ok=True, text=done.text, details=done.details, changes=list(done.changes)) if done else None
@@ -286,6 +297,8 @@ async def _outcome_of(work: Callable[[], Awaitable[ToolResult]]) -> Outcome:
     try:
         result = await work()
         outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
+    except StorageError:
+        raise
     except VgprojectError as failure:
         outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
     outcome.duration_ms = round((time.monotonic() - began) * 1000)

@@ -17,6 +17,9 @@ class Listener(Protocol):
 
 
 class Broker(Protocol):
+    async def check(self) -> None:
+        """Raises `UnavailableError` (``broker_unavailable``) where what is sent reaches nobody."""
+
     def wake(self, session_id: str, seq: int) -> None:
         """Tell all who listen that the session's log reaches ``seq``."""
 

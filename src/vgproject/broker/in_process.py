@@ -13,6 +13,9 @@ class InProcessBroker:
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._partial: dict[str, dict[tuple[str, str], Delta]] = defaultdict(dict)
 
+    async def check(self) -> None:
+        """There is nothing between who sends and who listens."""
+
     def wake(self, session_id: str, seq: int) -> None:
         for listener in tuple(self._listeners.get(session_id, ())):
             listener.on_wake(seq)

@@ -14,7 +14,7 @@ from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
 from vgproject.cli.home import ServerAddress, find_server, hold_home
 from vgproject.config import Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
-from vgproject.errors import ConflictError, VgprojectError
+from vgproject.errors import ConfigError, ConflictError, VgprojectError
 
 
 def serve(options: dict[str, Any]) -> int:
@@ -22,6 +22,7 @@ def serve(options: dict[str, Any]) -> int:
     _set_up_logging(loaded.config.log_format)
     for sentence in loaded.unknown:
         print(sentence, file=sys.stderr, flush=True)
+    _check_project(loaded)
     server = EnhancedRAServer(loaded)
 
     def ready(url: str) -> None:
@@ -33,6 +34,14 @@ def serve(options: dict[str, Any]) -> int:
     with hold_home(loaded.config.home):
         asyncio.run(server.serve(ready))
     return 0
+
+
+def _check_project(loaded: Loaded) -> None:
+    if not loaded.config.project.is_dir():
+        source = loaded.sources.get("project", "default")
+        raise ConfigError(
+            f"The option 'project' ({source}) is {str(loaded.config.project)!r}: it must be a directory that is there."
+        )
 
 
 def _stay_responsive() -> None:

@@ -86,9 +86,24 @@ class NewRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSession:
+    """``settings`` is JSON."""
+
+    project: str
+    title: str
+    owner: str
+    settings: str
+    epoch: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
+    """``session`` is made with its first events, unless it is there: a session without any is never seen."""
+
     session_id: str
     records: tuple[NewRecord, ...]
+    session: NewSession | None = None
 
 
 Appended = list[tuple[Record, bool]]
@@ -105,7 +120,7 @@ class StoredSession:
 
 
 class EventStore(Protocol):
-    """Used from one thread at a time. Raises `UnavailableError` (``disk_full``, ``database_unavailable``)."""
+    """Used from one thread at a time. Raises `StorageError` (``disk_full``, ``database_unavailable``)."""
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
         """All batches in one transaction; a batch for an unknown session has its own error."""

@@ -13,6 +13,7 @@ from vgproject.repositories.event_store import (
     Batch,
     Blob,
     NewRecord,
+    NewSession,
     Numbering,
     QueuedTask,
     Record,
@@ -46,6 +47,10 @@ INSERT_EVENTS = (
     " SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[])"
 )
 UPDATE_SESSION = "UPDATE sessions SET head_seq = %s, updated_at = %s, waiting = %s WHERE id = %s"
+INSERT_SESSION = (
+    "INSERT INTO sessions (id, project, title, owner, settings, epoch, head_seq, waiting, created_at, updated_at)"
+    " VALUES (%s, %s, %s, %s, %s::json, %s, 0, '[]', %s, %s) ON CONFLICT (id) DO NOTHING"
+)
 INSERT_TASK = (
     "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
     " VALUES (%s, %s, 'queued', %s, 1, %s, %s)"
@@ -147,6 +152,9 @@ class _Group:
 
     def append(self) -> list[Appended | VgprojectError]:
         with self._connection.transaction():
+            for batch in self._batches:
+                if batch.session:
+                    self._connection.execute(INSERT_SESSION, _session_values(batch.session_id, batch.session))
             # Asked after the locks are held, so that no key can come in between.
             sessions = self._lock_sessions()
             numbering = Numbering(sessions, self._known())
@@ -189,6 +197,11 @@ class _Group:
                 else:
                     again = int(task.queued_seq is not None)
                     execute(UPDATE_TASK, (task.status, task.ended_at, again, task.queued_seq, task.task_id))
+
+
+def _session_values(session_id: str, new: NewSession) -> tuple[object, ...]:
+    texts = (stored_text(text) for text in (session_id, new.project, new.title, new.owner))
+    return *texts, new.settings, new.epoch, new.time, new.time
 
 
 def _blob_values(session_id: str, blob: Blob) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from vgproject.repositories.event_store import (
     Batch,
     Blob,
     NewRecord,
+    NewSession,
     Numbering,
     QueuedTask,
     Record,
@@ -36,6 +37,11 @@ INSERT_EVENTS = "INSERT INTO events (id, session_number, key, type, payload) VAL
 UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ? WHERE id = ?"
 INSERT_BLOBS = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
 INSERT_ANSWERS = "INSERT OR IGNORE INTO commands (scope, session_id, answer) VALUES (?, ?, ?)"
+INSERT_SESSION = (
+    "INSERT OR IGNORE INTO sessions"
+    " (id, project, title, owner, settings, epoch, head_seq, waiting, created_at, updated_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, 0, '[]', ?, ?)"
+)
 INSERT_TASK = (
     "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
     " VALUES (?, ?, 'queued', ?, 1, ?, ?)"
@@ -48,24 +54,26 @@ FIND_EVENT = "SELECT id, key, type, payload FROM events WHERE session_number = ?
 
 
 class SqliteEventStore:
-    """``synchronous`` is FULL, or NORMAL: faster, and may lose the last commits when the power fails."""
+    """``synchronous`` is FULL, or NORMAL: faster, and may lose the last commits when the power fails.
+
+    Raises `StorageError` where the file cannot be opened.
+    """
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for pragma in (
-            "page_size=8192",
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
-            "busy_timeout=30000",
-            "wal_autocheckpoint=0",
-        ):
-            self._connection.execute(f"PRAGMA {pragma}")
+        pragmas = ("page_size=8192", "journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=30000")
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for pragma in (*pragmas, "wal_autocheckpoint=0"):
+                self._connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
 
     def close(self) -> None:
         self._connection.close()
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
         with self._transaction():
+            self._connection.executemany(INSERT_SESSION, [_session_values(*made) for made in _made_sessions(batches)])
             sessions = self._sessions_of(batches)
             numbering = Numbering(sessions, self._known_of(batches))
             results = [numbering.number(batch) for batch in batches]
@@ -217,6 +225,15 @@ class SqliteCheckpointer:
 
 def _blob_values(session_id: str, blob: Blob) -> tuple[object, ...]:
     return blob.id, session_id, blob.sha256, blob.content
+
+
+def _made_sessions(batches: Sequence[Batch]) -> Iterator[tuple[str, NewSession]]:
+    return ((batch.session_id, batch.session) for batch in batches if batch.session)
+
+
+def _session_values(session_id: str, new: NewSession) -> tuple[object, ...]:
+    time = _moment(new.time)
+    return session_id, new.project, new.title, new.owner, new.settings, new.epoch, time, time
 
 
 def _chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:

@@ -1,5 +1,6 @@
 """The database, and one transaction on it."""
 
+import asyncio
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -8,18 +9,19 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject import migrations
-from vgproject.errors import UnavailableError
+from vgproject.errors import StorageError
 from vgproject.repositories.command_repository import CommandRepository
 from vgproject.repositories.database_url import DatabaseUrl, mask_password
-from vgproject.repositories.failures import unavailable
+from vgproject.repositories.failures import disk_full, is_disk_full, is_outage, unavailable
 from vgproject.repositories.memory_repository import MemoryRepository
 from vgproject.repositories.session_repository import SessionRepository
 from vgproject.repositories.turn_repository import TurnRepository
+from vgproject.repositories.writability import check_writable
 
 UPGRADE_LOCK = 7_610_447_329
 """Any number that others do not use: of several processes that start at once, one upgrades."""
@@ -51,18 +53,16 @@ class Database:
 
                 await connection.run_sync(run)
         except DBAPIError as error:
+            if is_disk_full(error.orig):
+                raise disk_full() from error
             reason = mask_password(" ".join(str(error.orig).split()))
-            raise UnavailableError(
+            raise StorageError(
                 f"The database {self.url} cannot be used: {reason}", code="database_unavailable"
             ) from error
 
     async def check(self) -> None:
-        """Raises `UnavailableError` where the database does not answer."""
-        try:
-            async with self._engine.connect() as connection:
-                await connection.execute(sa.text("SELECT 1"))
-        except DBAPIError as error:
-            raise unavailable(error.orig or error) from error
+        """Raises `StorageError` where nothing can be stored."""
+        await asyncio.to_thread(check_writable, self.url)
 
     def unit_of_work(self) -> "UnitOfWork":
         return UnitOfWork(self._sessions())
@@ -74,7 +74,7 @@ class Database:
 class UnitOfWork:
     """One transaction: what is not committed inside the ``async with`` is undone at its end.
 
-    Raises `UnavailableError` (``disk_full``, ``database_unavailable``) at its end where the database failed.
+    Raises `StorageError` (``disk_full``, ``database_unavailable``) at its end where the database failed.
     """
 
     def __init__(self, session: AsyncSession) -> None:
@@ -91,8 +91,8 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._session.close()
-        if isinstance(error, OperationalError | InterfaceError):
-            raise unavailable(error.orig or error) from error
+        if error is not None and is_outage(error):
+            raise unavailable(error) from error
 
     async def commit(self) -> None:
         await self._session.commit()

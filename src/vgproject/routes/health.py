@@ -24,7 +24,12 @@ async def ready(request: Request, services: ServicesDep) -> JSONResponse:
     """Whether tasks can be taken; else 503 with the name of the part that fails."""
     if request.app.state.draining:
         return JSONResponse({"status": "draining", "failing": "server"}, status_code=503)
-    for part, check in (("database", services.database.check), ("queue", services.engine.check)):
+    checks = (
+        ("database", services.database.check),
+        ("queue", services.engine.check),
+        ("broker", services.broker.check),
+    )
+    for part, check in checks:
         try:
             await check()
         except VgprojectError as error:

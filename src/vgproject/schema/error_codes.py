@@ -39,7 +39,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "database_unavailable": ErrorCode("The database does not answer or cannot be used.", (503,)),
     "denied": ErrorCode("A person denied the tool call."),
     "directory_gone": ErrorCode("A directory in which git should run is not there any more.", (500,)),
-    "disk_full": ErrorCode("The disk of the database is full, and nothing was stored.", (503,)),
+    "disk_full": ErrorCode("The disk of the database or of the workspaces is full.", (503,)),
     "draining": ErrorCode("The server is stopping and takes no new tasks.", (503,)),
     "duplicate_command": ErrorCode("The same command is being carried out already.", (409,)),
     "encoding": ErrorCode("The file's encoding has no place for a character of the new text."),
