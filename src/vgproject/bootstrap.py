@@ -19,8 +19,8 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.sessions import SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
-from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 

@@ -35,7 +35,7 @@ from vgproject.schema.settings import SessionSettings
 from vgproject.sessions import Ack, Caller, SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
-from vgproject.workspace.workspace import UNBOXED
+from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 SERVER = Actor(kind="server", id="server")

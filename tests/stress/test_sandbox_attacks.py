@@ -18,11 +18,11 @@ import pytest
 import vgproject
 from boxes import PATH, open_place, python, run_boxed
 from sample import make_project
+from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.sandbox.base import Place, SandboxSettings
 from vgproject.workspace.sandbox.ownership import adopt
 from vgproject.workspace.sandbox.probe import KINDS, probe
-from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 MIB = 1024**2

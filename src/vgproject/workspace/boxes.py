@@ -1,0 +1,50 @@
+"""In what the commands of all workspaces run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vgproject.utils.ids import new_id
+from vgproject.workspace.processes import CommandResult, run_command
+from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings, Unconfined
+from vgproject.workspace.sandbox.gate import open_box
+from vgproject.workspace.sandbox.watch import watch
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """A kind of box, and the bounds of what runs in one."""
+
+    sandbox: Sandbox
+    settings: SandboxSettings
+
+    async def run(
+        self,
+        argv: tuple[str, ...],
+        place: Place,
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        timeout_seconds: float,
+        on_output: Callable[[str], None],
+    ) -> CommandResult:
+        """Run ``argv`` to its end. What it was refused of the network is said below its output."""
+        async with open_box(self.sandbox, argv, place, self.settings) as opening:
+            result = await run_command(
+                opening.launch,
+                cwd=cwd,
+                environment=dict(environment),
+                marker=new_id("cmd"),
+                timeout_seconds=timeout_seconds,
+                on_output=on_output,
+                watch=lambda pid: watch(pid, place, self.settings),
+            )
+        if not opening.refusals:
+            return result
+        told = "".join(f"\n[network] {sentence}" for sentence in opening.refusals) + "\n"
+        on_output(told)
+        return replace(result, content=result.content + told.encode())
+
+
+UNBOXED = Boxes(Unconfined(), SandboxSettings())
+"""For commands that are known: they may do whatever the server's user can."""
