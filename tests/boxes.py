@@ -12,6 +12,7 @@ from pathlib import Path
 from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.sandbox.base import Place, SandboxSettings
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.ownership import adopt
 from vgproject.workspace.sandbox.probe import KINDS
 
@@ -36,14 +37,20 @@ def open_place(uid: int | None = None) -> Iterator[Place]:
 
 
 async def run_boxed(
-    kind: str, place: Place, command: str, *, settings: SandboxSettings | None = None, seconds: float = 20
+    kind: str,
+    place: Place,
+    command: str,
+    *,
+    settings: SandboxSettings | None = None,
+    seconds: float = 20,
+    groups: Groups | None = None,
 ) -> CommandResult:
     """Run ``command`` as a workspace does."""
     settings = settings or SandboxSettings()
     if place.uid is not None:
         for path in place.writable:
             await asyncio.to_thread(adopt, path, place.uid)
-    return await Boxes(KINDS[kind](settings), settings).run(
+    return await Boxes(KINDS[kind](settings), settings, groups).run(
         ("/bin/sh", "-c", command),
         place,
         cwd=place.root,

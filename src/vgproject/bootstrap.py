@@ -20,6 +20,7 @@ from vgproject.sessions import SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.workspace.boxes import Boxes
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
 from vgproject.workspace.workspaces import Workspaces
 
@@ -79,9 +80,10 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
             settings=config.sandbox_limits,
             directory=config.home / "workspaces",
         )
-        workspaces = Workspaces(
-            config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits), config.workspace
-        )
+        groups = Groups()
+        stack.callback(groups.close)
+        boxes = Boxes(sandbox.sandbox, config.sandbox_limits, groups)
+        workspaces = Workspaces(config.home, loaded.environ, boxes, config.workspace)
         sandboxed = sandbox.sandbox.level != "none"
         agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)

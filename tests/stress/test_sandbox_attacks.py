@@ -24,6 +24,7 @@ from sample import make_project
 from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.sandbox.base import Place, SandboxSettings
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.ownership import adopt
 from vgproject.workspace.sandbox.probe import KINDS, probe
 from vgproject.workspace.workspaces import Workspaces
@@ -60,6 +61,19 @@ def list_directory(path: str) -> list[Path]:
     return list(Path(path).iterdir())
 
 
+@pytest.fixture(params=["watched", "cgroup"])
+def groups(request: pytest.FixtureRequest, not_tried: list[str]) -> Iterator[Groups | None]:
+    """What holds all processes of a command to their bounds together."""
+    if request.param == "watched":
+        yield None
+        return
+    with contextlib.closing(Groups()) as groups:
+        if groups.missing:
+            not_tried.append(f"bounds held by a cgroup: {groups.missing}")
+            pytest.skip(groups.missing)
+        yield groups
+
+
 @contextmanager
 def victim(canary: str) -> Iterator[int]:
     """A process of the server's user with a key in its environment."""
@@ -73,7 +87,13 @@ def victim(canary: str) -> Iterator[int]:
 
 
 async def attack(
-    kind: str, place: Place, command: str, *, settings: SandboxSettings = TIGHT, seconds: float = 20
+    kind: str,
+    place: Place,
+    command: str,
+    *,
+    settings: SandboxSettings = TIGHT,
+    seconds: float = 20,
+    groups: Groups | None = None,
 ) -> CommandResult:
     """Run it, see that the loop goes on meanwhile and that nothing is left."""
     slowest = 0.0
@@ -86,7 +106,7 @@ async def attack(
             slowest = max(slowest, time.monotonic() - began)
 
     ticking = asyncio.create_task(tick())
-    result = await run_boxed(kind, place, command, settings=settings, seconds=seconds)
+    result = await run_boxed(kind, place, command, settings=settings, seconds=seconds, groups=groups)
     ticking.cancel()
     assert slowest < RESPONSIVE_SECONDS
     for _ in range(100):
@@ -157,16 +177,16 @@ async def test_no_daemon_is_left(kind: str, command: str) -> None:
         await attack(kind, place, command, seconds=2)
 
 
-async def test_a_fork_bomb_ends_with_its_command(kind: str) -> None:
+async def test_a_fork_bomb_ends_with_its_command(kind: str, groups: Groups | None) -> None:
     with open_place() as place:
-        result = await attack(kind, place, "bomb() { bomb | bomb & }; bomb; sleep 300", seconds=3)
+        result = await attack(kind, place, "bomb() { bomb | bomb & }; bomb; sleep 300", seconds=3, groups=groups)
         assert result.reason in ("timeout", "output_limit", "exit")
 
 
-async def test_one_process_cannot_take_the_memory(kind: str) -> None:
+async def test_one_process_cannot_take_the_memory(kind: str, groups: Groups | None) -> None:
     with open_place() as place:
         code = "held = []\nwhile True: held.append(bytearray(8 * 1024 ** 2))"
-        result = await attack(kind, place, f"{python(place)} -I -S -c '{code}'")
+        result = await attack(kind, place, f"{python(place)} -I -S -c '{code}'", groups=groups)
         assert result.reason == "oom" or "MemoryError" in result.output
 
 
@@ -175,11 +195,37 @@ async def test_one_process_cannot_take_the_memory(kind: str) -> None:
     ["bytearray(b'x') * (50 * 1024 ** 2)", "__import__('mmap').mmap(-1, 50 * 1024 ** 2); h.write(b'x' * len(h))"],
     ids=["private", "shared"],
 )
-async def test_many_processes_together_cannot_take_the_memory(kind: str, memory: str) -> None:
+async def test_many_processes_together_cannot_take_the_memory(kind: str, groups: Groups | None, memory: str) -> None:
     with open_place() as place:
         one = f'{python(place)} -I -S -c "h = {memory}; import time; time.sleep(300)" &'
-        result = await attack(kind, place, f"for i in 1 2 3 4 5 6; do {one} done; wait")
+        result = await attack(kind, place, f"for i in 1 2 3 4 5 6; do {one} done; wait", groups=groups)
         assert result.reason == "oom"
+
+
+async def test_a_memory_bomb_of_a_fork_bomb_holds_up_nothing(kind: str, groups: Groups | None) -> None:
+    """Each of the processes takes a little, and starts two more."""
+    with open_place() as place:
+        code = (
+            "import os, time\n"
+            "held = []\n"
+            "while True:\n"
+            "    held.append(bytearray(b'x') * 1024 ** 2)\n"
+            "    try: os.fork()\n"
+            "    except OSError: time.sleep(0.01)\n"
+        )
+        (place.root / "grow.py").write_text(code)
+        result = await attack(kind, place, f"{python(place)} -I -S grow.py", groups=groups)
+        assert result.reason == "oom"
+
+
+async def test_a_group_holds_the_number_of_processes_and_is_gone_with_its_command(
+    kind: str, groups: Groups | None
+) -> None:
+    with open_place() as place:
+        result = await attack(kind, place, "i=0; while [ $i -lt 200 ]; do i=$((i+1)); sleep 300 & done", groups=groups)
+        assert "fork" in result.output
+    if groups:
+        assert groups.list_commands() == []
 
 
 async def test_one_file_has_a_largest_size(kind: str) -> None:

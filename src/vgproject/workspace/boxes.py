@@ -1,12 +1,14 @@
 """In what the commands of all workspaces run."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vgproject.utils.ids import new_id
 from vgproject.workspace.processes import CommandResult, run_command
 from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings, Unconfined
+from vgproject.workspace.sandbox.cgroup import CommandGroup, Groups
 from vgproject.workspace.sandbox.gate import open_box
 from vgproject.workspace.sandbox.watch import watch
 
@@ -17,6 +19,7 @@ class Boxes:
 
     sandbox: Sandbox
     settings: SandboxSettings
+    groups: Groups | None = None
 
     async def run(
         self,
@@ -29,21 +32,28 @@ class Boxes:
         on_output: Callable[[str], None],
     ) -> CommandResult:
         """Run ``argv`` to its end. What it was refused of the network is said below its output."""
-        async with open_box(self.sandbox, argv, place, self.settings) as opening:
+        name = new_id("cmd")
+        async with self._open_group(name) as group, open_box(self.sandbox, argv, place, self.settings) as opening:
+            launch = opening.launch
             result = await run_command(
-                opening.launch,
+                replace(launch, argv=group.enter_first(launch.argv)) if group else launch,
                 cwd=cwd,
                 environment=dict(environment),
-                marker=new_id("cmd"),
+                marker=name,
                 timeout_seconds=timeout_seconds,
                 on_output=on_output,
-                watch=lambda pid: watch(pid, place, self.settings),
+                watch=lambda pid: watch(pid, place, self.settings, memory=group is None),
             )
+            if group and result.reason in ("exit", "killed") and group.ran_out_of_memory():
+                result = replace(result, exit_code=None, reason="oom")
         if not opening.refusals:
             return result
         told = "".join(f"\n[network] {sentence}" for sentence in opening.refusals) + "\n"
         on_output(told)
         return replace(result, content=result.content + told.encode())
+
+    def _open_group(self, name: str) -> AbstractAsyncContextManager[CommandGroup | None]:
+        return self.groups.open_group(name, self.settings) if self.groups else nullcontext()
 
 
 UNBOXED = Boxes(Unconfined(), SandboxSettings())
