@@ -43,7 +43,8 @@ def main(inherited: str, words: list[str]) -> None:
 
 def shut_all_but(kept: set[int]) -> None:
     """Not every event loop does that for the children that it starts."""
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208  (as below)
+    directory = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112  (as below)
+    for name in os.listdir(directory):  # noqa: PTH208
         if int(name) not in kept:
             try:
                 os.set_inheritable(int(name), False)
