@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vgproject.utils.ids import new_id
-from vgproject.workspace.processes import CommandResult, run_command
+from vgproject.workspace.boxes import Boxes
+from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.sandbox.base import Place, SandboxSettings
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.ownership import adopt
 from vgproject.workspace.sandbox.probe import KINDS
-from vgproject.workspace.sandbox.watch import watch
 
 INTERPRETER = str(Path(sys.executable).resolve())
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -37,23 +37,27 @@ def open_place(uid: int | None = None) -> Iterator[Place]:
 
 
 async def run_boxed(
-    kind: str, place: Place, command: str, *, settings: SandboxSettings | None = None, seconds: float = 20
+    kind: str,
+    place: Place,
+    command: str,
+    *,
+    settings: SandboxSettings | None = None,
+    seconds: float = 20,
+    groups: Groups | None = None,
 ) -> CommandResult:
     """Run ``command`` as a workspace does."""
     settings = settings or SandboxSettings()
     if place.uid is not None:
         for path in place.writable:
             await asyncio.to_thread(adopt, path, place.uid)
-    with KINDS[kind](settings).launch(("/bin/sh", "-c", command), place) as launch:
-        return await run_command(
-            launch,
-            cwd=place.root,
-            environment={"PATH": PATH, "HOME": str(place.home)},
-            marker=new_id("cmd"),
-            timeout_seconds=seconds,
-            on_output=lambda _: None,
-            watch=lambda pid: watch(pid, place, settings),
-        )
+    return await Boxes(KINDS[kind](settings), settings, groups).run(
+        ("/bin/sh", "-c", command),
+        place,
+        cwd=place.root,
+        environment={"PATH": PATH, "HOME": str(place.home)},
+        timeout_seconds=seconds,
+        on_output=lambda _: None,
+    )
 
 
 def python(place: Place) -> str:

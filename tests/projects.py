@@ -4,7 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from vgproject.workspace.workspace import UNBOXED, Workspace
+from vgproject.workspace.boxes import UNBOXED
+from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Wanted, Workspaces
 
 GIT_ENVIRONMENT = {

@@ -22,8 +22,9 @@ from vgproject.tools.mcp import create_mcp_server, run_mcp_servers
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.workspace.boxes import Boxes
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
-from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 
@@ -88,9 +89,10 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
             settings=config.sandbox_limits,
             directory=config.home / "workspaces",
         )
-        workspaces = Workspaces(
-            config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits), config.workspace
-        )
+        groups = Groups()
+        stack.callback(groups.close)
+        boxes = Boxes(sandbox.sandbox, config.sandbox_limits, groups)
+        workspaces = Workspaces(config.home, loaded.environ, boxes, config.workspace)
         sandboxed = sandbox.sandbox.level != "none"
         await stack.enter_async_context(run_mcp_servers(servers))
         agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed, tools=tools)

@@ -38,6 +38,10 @@ AcceptNoIsolation = Annotated[
     Optional[bool],  # noqa: UP045
     typer.Option("--accept-no-isolation", help="Said beside --sandbox none: commands may do all that you can."),
 ]
+AllowHost = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(help="NAME, *.NAME or an address that commands may reach by HTTP(S), :PORT; may be repeated."),
+]
 ConfigFile = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="A configuration file in place of the project's, trusted like yours."),
@@ -90,6 +94,10 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _hosts(given: list[str] | None) -> dict[str, Any]:
+    return {"sandbox_limits": {"allowed_hosts": given}} if given else {}
+
+
 def _models(given: list[str] | None) -> dict[str, Any]:
     """``--model NAME`` and ``--model PHASE=NAME``."""
     options: dict[str, Any] = {}
@@ -113,6 +121,7 @@ def serve(
     database_url: DatabaseOption = None,
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
+    allow_host: AllowHost = None,
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
     config: ConfigFile = None,
 ) -> None:
@@ -120,7 +129,7 @@ def serve(
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
     options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
     options |= {"config": config, "plan_gate": plan_gate}
-    _call("tasks:serve", {**options, **_models(model)})
+    _call("tasks:serve", {**options, **_hosts(allow_host), **_models(model)})
 
 
 @app.command()
@@ -136,6 +145,7 @@ def run(
     plan_gate: PlanGate = None,
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
+    allow_host: AllowHost = None,
     yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
     take_uncommitted: Annotated[
         Optional[bool],  # noqa: UP045
@@ -161,6 +171,7 @@ def run(
         "carry": carry or None,
         "sandbox": sandbox,
         "accept_no_isolation": accept_no_isolation,
+        **_hosts(allow_host),
         **_models(model),
     }
     request = {"research_only": research_only, "plan_only": plan_only}

@@ -42,7 +42,7 @@ from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
-from vgproject.workspace.workspace import UNBOXED
+from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 SERVER = Actor(kind="server", id="server")

@@ -173,7 +173,7 @@ async def test_unapplied_work_is_not_deleted_unasked(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from vgproject.workspace.workspace import UNBOXED
+from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 async def main():

@@ -1,9 +1,12 @@
 """Attacks run for real in each kind of box that works here, as root's guest and as an ordinary user's."""
 
 import asyncio
+import contextlib
 import functools
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,11 +21,12 @@ import pytest
 import vgproject
 from boxes import PATH, open_place, python, run_boxed
 from sample import make_project
+from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.sandbox.base import Place, SandboxSettings
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.ownership import adopt
 from vgproject.workspace.sandbox.probe import KINDS, probe
-from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 MIB = 1024**2
@@ -57,6 +61,19 @@ def list_directory(path: str) -> list[Path]:
     return list(Path(path).iterdir())
 
 
+@pytest.fixture(params=["watched", "cgroup"])
+def groups(request: pytest.FixtureRequest, not_tried: list[str]) -> Iterator[Groups | None]:
+    """What holds all processes of a command to their bounds together."""
+    if request.param == "watched":
+        yield None
+        return
+    with contextlib.closing(Groups()) as groups:
+        if groups.missing:
+            not_tried.append(f"bounds held by a cgroup: {groups.missing}")
+            pytest.skip(groups.missing)
+        yield groups
+
+
 @contextmanager
 def victim(canary: str) -> Iterator[int]:
     """A process of the server's user with a key in its environment."""
@@ -70,7 +87,13 @@ def victim(canary: str) -> Iterator[int]:
 
 
 async def attack(
-    kind: str, place: Place, command: str, *, settings: SandboxSettings = TIGHT, seconds: float = 20
+    kind: str,
+    place: Place,
+    command: str,
+    *,
+    settings: SandboxSettings = TIGHT,
+    seconds: float = 20,
+    groups: Groups | None = None,
 ) -> CommandResult:
     """Run it, see that the loop goes on meanwhile and that nothing is left."""
     slowest = 0.0
@@ -83,7 +106,7 @@ async def attack(
             slowest = max(slowest, time.monotonic() - began)
 
     ticking = asyncio.create_task(tick())
-    result = await run_boxed(kind, place, command, settings=settings, seconds=seconds)
+    result = await run_boxed(kind, place, command, settings=settings, seconds=seconds, groups=groups)
     ticking.cancel()
     assert slowest < RESPONSIVE_SECONDS
     for _ in range(100):
@@ -154,16 +177,16 @@ async def test_no_daemon_is_left(kind: str, command: str) -> None:
         await attack(kind, place, command, seconds=2)
 
 
-async def test_a_fork_bomb_ends_with_its_command(kind: str) -> None:
+async def test_a_fork_bomb_ends_with_its_command(kind: str, groups: Groups | None) -> None:
     with open_place() as place:
-        result = await attack(kind, place, "bomb() { bomb | bomb & }; bomb; sleep 300", seconds=3)
+        result = await attack(kind, place, "bomb() { bomb | bomb & }; bomb; sleep 300", seconds=3, groups=groups)
         assert result.reason in ("timeout", "output_limit", "exit")
 
 
-async def test_one_process_cannot_take_the_memory(kind: str) -> None:
+async def test_one_process_cannot_take_the_memory(kind: str, groups: Groups | None) -> None:
     with open_place() as place:
         code = "held = []\nwhile True: held.append(bytearray(8 * 1024 ** 2))"
-        result = await attack(kind, place, f"{python(place)} -I -S -c '{code}'")
+        result = await attack(kind, place, f"{python(place)} -I -S -c '{code}'", groups=groups)
         assert result.reason == "oom" or "MemoryError" in result.output
 
 
@@ -172,11 +195,37 @@ async def test_one_process_cannot_take_the_memory(kind: str) -> None:
     ["bytearray(b'x') * (50 * 1024 ** 2)", "__import__('mmap').mmap(-1, 50 * 1024 ** 2); h.write(b'x' * len(h))"],
     ids=["private", "shared"],
 )
-async def test_many_processes_together_cannot_take_the_memory(kind: str, memory: str) -> None:
+async def test_many_processes_together_cannot_take_the_memory(kind: str, groups: Groups | None, memory: str) -> None:
     with open_place() as place:
         one = f'{python(place)} -I -S -c "h = {memory}; import time; time.sleep(300)" &'
-        result = await attack(kind, place, f"for i in 1 2 3 4 5 6; do {one} done; wait")
+        result = await attack(kind, place, f"for i in 1 2 3 4 5 6; do {one} done; wait", groups=groups)
         assert result.reason == "oom"
+
+
+async def test_a_memory_bomb_of_a_fork_bomb_holds_up_nothing(kind: str, groups: Groups | None) -> None:
+    """Each of the processes takes a little, and starts two more."""
+    with open_place() as place:
+        code = (
+            "import os, time\n"
+            "held = []\n"
+            "while True:\n"
+            "    held.append(bytearray(b'x') * 1024 ** 2)\n"
+            "    try: os.fork()\n"
+            "    except OSError: time.sleep(0.01)\n"
+        )
+        (place.root / "grow.py").write_text(code)
+        result = await attack(kind, place, f"{python(place)} -I -S grow.py", groups=groups)
+        assert result.reason == "oom"
+
+
+async def test_a_group_holds_the_number_of_processes_and_is_gone_with_its_command(
+    kind: str, groups: Groups | None
+) -> None:
+    with open_place() as place:
+        result = await attack(kind, place, "i=0; while [ $i -lt 200 ]; do i=$((i+1)); sleep 300 & done", groups=groups)
+        assert "fork" in result.output
+    if groups:
+        assert groups.list_commands() == []
 
 
 async def test_one_file_has_a_largest_size(kind: str) -> None:
@@ -251,6 +300,143 @@ async def test_hostile_file_names_are_only_names(kind: str) -> None:
         assert listed.exit_code == 0
         assert {change.path for change in await workspace.changes()} == set(names)
         assert not (workspace.root / "planted").exists()
+
+
+@contextmanager
+def open_target() -> Iterator[tuple[int, list[bytes]]]:
+    """A server on all addresses of this machine: its port, and what has come to it."""
+    came: list[bytes] = []
+    stop = threading.Event()
+
+    def listen(listener: socket.socket) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                client, _ = listener.accept()
+                with client:
+                    came.append(client.recv(100))
+
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        listener.settimeout(0.1)
+        listening = threading.Thread(target=listen, args=(listener,))
+        listening.start()
+        try:
+            yield listener.getsockname()[1], came
+        finally:
+            stop.set()
+            listening.join()
+
+
+def own_addresses() -> list[str]:
+    """Of this machine, with those that loop back."""
+    words = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
+    return ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", *words]
+
+
+needs_own_network = pytest.mark.skipif("bubblewrap" not in KINDS_HERE, reason="no kind has a network of its own here")
+
+DIRECT = """
+import ctypes, json, socket, sys
+for host, port in json.loads(sys.argv[1]):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        try:
+            with socket.socket(family, kind) as client:
+                client.settimeout(1)
+                client.connect((host, port))
+                client.send(b"direct")
+                if kind == socket.SOCK_STREAM or client.recv(1):
+                    print("REACHED", host, port)
+        except OSError:
+            pass
+for family, kind in ((2, 3), (17, 3), (10, 3), (16, 3), (40, 1), (38, 5)):
+    try:
+        with socket.socket(family, kind, 12 if family == 16 else 0):
+            print("OPENED", family, kind)
+    except OSError:
+        pass
+"""
+
+ASKING = """
+import json, socket, sys
+for head in json.loads(sys.argv[1]):
+    with socket.create_connection(("127.0.0.1", 3128), timeout=10) as client:
+        client.sendall(head.encode("latin-1"))
+        print(client.recv(30).split(b" ")[1].decode())
+"""
+
+
+@needs_own_network
+async def test_with_allowed_hosts_there_is_no_other_way_out() -> None:
+    settings = TIGHT.model_copy(update={"allowed_hosts": ["allowed.example"]})
+    with open_place() as place, open_target() as (port, came):
+        (place.root / "direct.py").write_text(DIRECT)
+        aims = [*((address, port) for address in own_addresses()), ("169.254.169.254", 80), ("1.1.1.1", 53)]
+        command = f"{python(place)} -I -S direct.py '{json.dumps(aims)}'; ls /sys/class/net; cat /proc/net/route"
+        result = await attack("bubblewrap", place, command, settings=settings)
+        assert "REACHED" not in result.output
+        assert "OPENED" not in result.output
+        assert "eth0" not in result.output
+        assert came == []
+
+
+@needs_own_network
+async def test_the_proxy_is_talked_into_nothing() -> None:
+    settings = TIGHT.model_copy(update={"allowed_hosts": ["allowed.example:*", "*.wild.example:*"]})
+    with open_place() as place, open_target() as (port, came):
+        spellings = [
+            *own_addresses(),
+            "localhost",
+            "LOCALHOST.",
+            "2130706433",
+            "0x7f000001",
+            "127.1",
+            "0",
+            "017700000001",
+        ]
+        names = [f"[{name}]" if ":" in name else name for name in spellings]
+        names += ["allowed.example@127.0.0.1", "allowed.example#.127.0.0.1", "127.0.0.1/.wild.example"]
+        names += ["127.0.0.1\0.wild.example", "127.0.0.1%00.wild.example", "127.0.0.1\t.wild.example", "[::1%lo]"]
+        heads = [f"CONNECT {name}:{port} HTTP/1.1\r\n\r\n" for name in names]
+        heads += [f"GET http://{name}:{port}/ HTTP/1.1\r\nHost: allowed.example\r\n\r\n" for name in names]
+        heads += [
+            f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n",
+            f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: allowed.example:{port}\r\n\r\n",
+            f"CONNECT allowed.example:{port}\r\nX: 127.0.0.1:{port} HTTP/1.1\r\n\r\n",
+            f"CONNECT 169.254.169.254:80 HTTP/1.1\r\n\r\nCONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n",
+            f"CONNECT a.wild.example.:{port} HTTP/1.1\n\nCONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n",
+            "A" * 70_000 + "\r\n\r\n",
+        ]
+        (place.root / "ask.py").write_text(ASKING)
+        (place.root / "heads").write_text(json.dumps(heads))
+        command = f'{python(place)} -I -S ask.py "$(cat heads)"'
+        result = await attack("bubblewrap", place, command, settings=settings)
+        answers = [line for line in result.output.splitlines() if line.isdigit()]
+        assert len(answers) == len(heads), result.output[-2000:]
+        # One of them names the allowed host after all, which does not exist.
+        assert set(answers) == {"400", "403", "431", "502"}
+        assert came == []
+
+
+@needs_own_network
+async def test_a_flood_of_connections_holds_up_nothing_and_leaves_nothing() -> None:
+    """Half of a head on each, so that all of them wait."""
+    settings = TIGHT.model_copy(update={"allowed_hosts": ["allowed.example"]})
+    before = len(list_directory("/proc/self/fd"))
+    with open_place() as place:
+        code = (
+            "import socket, time\n"
+            "held = [socket.socket() for _ in range(1500)]\n"
+            "for client in held: client.setblocking(False); client.connect_ex(('127.0.0.1', 3128))\n"
+            "print('held', flush=True)\n"
+            "while True:\n"
+            "    for client in held:\n"
+            "        try: client.send(b'A')\n"
+            "        except OSError: pass\n"
+        )
+        (place.root / "flood.py").write_text(code)
+        result = await attack("bubblewrap", place, f"{python(place)} -I -S flood.py", settings=settings, seconds=4)
+        assert (result.reason, result.output) == ("timeout", "held\n")
+    assert len(list_directory("/proc/self/fd")) == before
 
 
 def test_ownership_is_given_to_nothing_that_a_link_leads_to() -> None:

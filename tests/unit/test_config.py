@@ -28,6 +28,7 @@ def load(project: Path, content: str) -> None:
         ("mcp", '[mcp.evil]\ncommand = ["sh", "evil.sh"]'),
         ("web", "[web]\nfetch = true"),
         ("allowed_hosts", 'allowed_hosts = ["evil.example"]'),
+        ("sandbox_limits", '[sandbox_limits]\nallowed_hosts = ["evil.example"]'),
         ("phases.research.strategy", '[phases.research]\nstrategy = "evil:Class"'),
     ],
 )
@@ -56,6 +57,20 @@ def test_a_projects_file_chooses_its_models_its_tests_and_stronger_approvals(tmp
     (tmp_path / "vgproject.toml").write_text("\n".join(f"{name} = {value!r}" for name, value in chosen.items()))
     config = load_config({"project": tmp_path}, {}).config
     assert {name: getattr(config, name) for name in chosen} == chosen
+
+
+def test_the_hosts_that_commands_may_reach_are_the_users_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "vgproject").mkdir()
+    (tmp_path / "vgproject" / "config.toml").write_text('[sandbox_limits]\nallowed_hosts = ["pypi.org"]')
+    project = {"project": tmp_path}
+    assert load_config(project, {}).config.sandbox_limits.allowed_hosts == ["pypi.org"]
+    environ = {"VGPROJECT_SANDBOX_LIMITS__ALLOWED_HOSTS": "*.example.org, localhost:5432"}
+    assert load_config(project, environ).config.sandbox_limits.allowed_hosts == ["*.example.org", "localhost:5432"]
+    with pytest.raises(ConfigError, match=r"'http://pypi\.org' is no host"):
+        load_config({**project, "sandbox_limits": {"allowed_hosts": ["http://pypi.org"]}}, environ)
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from vgproject.cli.follow import create_view, follow_task
 from vgproject.cli.tasks import open_server
 from vgproject.config import Config, Loaded, load_config
 from vgproject.errors import UnavailableError
+from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.git import run_git
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
-from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
 
 TASK = "The tests of the shopping cart fail. Find out why and make them pass."

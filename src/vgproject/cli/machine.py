@@ -17,6 +17,8 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.routes.documents import openapi
 from vgproject.schema.documents import asyncapi
 from vgproject.tools.mcp import LostConnectionError, McpSettings, create_mcp_server
+from vgproject.workspace.sandbox.base import SandboxSettings
+from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.probe import choose_sandbox
 
 
@@ -104,7 +106,22 @@ def _find_sandbox(loaded: Loaded) -> list[tuple[bool, str]]:
     except VgprojectError as error:
         return [(False, error.message)]
     rejected = "".join(f"; {name} was not taken: {why}" for name, why in choice.rejected.items())
-    return [(True, f"sandbox: {choice.text}{rejected}")]
+    return [(True, f"sandbox: {choice.text}{rejected}"), (True, _describe_bounds(config.sandbox_limits))]
+
+
+def _describe_bounds(limits: SandboxSettings) -> str:
+    groups = Groups()
+    groups.close()
+    how = (
+        f"each process is held to its memory and the user to its processes by the kernel, and the sum of memory is"
+        f" watched, because no cgroup can be made ({groups.missing})"
+        if groups.missing
+        else "all processes of a command together are held to memory and number by the kernel (cgroup)"
+    )
+    return (
+        f"bounds: {limits.memory_bytes >> 20} MiB of memory, {limits.processes} processes,"
+        f" {limits.disk_bytes >> 20} MiB of disk a session: {how}; one file is bounded by the kernel, the disk is watched"
+    )
 
 
 async def _find_mcp_servers(loaded: Loaded) -> list[tuple[bool, str]]:

@@ -52,6 +52,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "git_timeout": ErrorCode("A git command took too long and was ended.", (500,)),
     "half_done": ErrorCode("A call that a crash interrupted cannot be finished, and what it did is undone."),
     "home_in_use": ErrorCode("Another process serves this data directory."),
+    "hosts_not_enforced": ErrorCode("The sandbox that works here cannot hold commands to the allowed hosts."),
     "http_error": ErrorCode("The request was refused before it reached a route; the status says why."),
     "internal_error": ErrorCode("The server made a mistake; its log has the details.", (500,)),
     "interrupted": ErrorCode("A crash came in the middle of a change, and a file is neither as before nor as meant."),

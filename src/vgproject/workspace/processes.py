@@ -100,9 +100,10 @@ def _result(status: bytes, content: bytes) -> CommandResult:
 
 
 async def _start(launch: Launch, *, cwd: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
+    inherited = ",".join(map(str, launch.descriptors))
     try:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", supervisor.__file__, *launch.argv),
+            *(sys.executable, "-I", "-S", supervisor.__file__, inherited, *launch.argv),
             cwd=cwd,
             env=environment,
             stdin=asyncio.subprocess.PIPE,

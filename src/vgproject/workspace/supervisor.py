@@ -1,5 +1,7 @@
 """A small program that runs one command and leaves nothing of it: run by `processes` as ``python -I -S``.
 
+Its words are the descriptors that the command inherits, with commas, and then the command's.
+
 It is the reaper of all that the command starts, also of what leaves its process group, its session or its parent.
 When the shell ends, or the standard input is closed, it stops and kills the whole tree until it has no child left,
 and says on its standard error how the shell ended. It imports nothing of the package, so that it starts at once.
@@ -16,8 +18,9 @@ PR_SET_CHILD_SUBREAPER = 36
 GIVE_UP_SECONDS = 10
 
 
-def main(words: list[str]) -> None:
+def main(inherited: str, words: list[str]) -> None:
     """Run the program ``words``; its output and its complaints go to our standard output."""
+    shut_all_but({0, 1, 2, *(int(number) for number in inherited.split(",") if number)})
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -36,6 +39,17 @@ def main(words: list[str]) -> None:
     status = wait_for(shell, woken)
     end_all(shell)
     os.write(2, b"ended" if status is None else str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def shut_all_but(kept: set[int]) -> None:
+    """Not every event loop does that for the children that it starts."""
+    directory = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112  (as below)
+    for name in os.listdir(directory):  # noqa: PTH208
+        if int(name) not in kept:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError:
+                continue  # It was that of the listing.
 
 
 def wait_for(shell: int, woken: int) -> int | None:
@@ -109,4 +123,4 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

@@ -2,9 +2,8 @@
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -16,13 +15,13 @@ from vgproject.errors import WorkspaceError
 from vgproject.schema.events import FileChange, WorkspaceCreated
 from vgproject.utils.ids import new_id
 from vgproject.workspace.apply import plan_apply
+from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.file_changes import FileChanges
 from vgproject.workspace.file_tree import FileTree
 from vgproject.workspace.journal import Journal, hold_directory
-from vgproject.workspace.processes import MAX_OUTPUT_BYTES, CommandResult, Reason, clean_environment, run_command
-from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings, Unconfined
+from vgproject.workspace.processes import MAX_OUTPUT_BYTES, CommandResult, clean_environment
+from vgproject.workspace.sandbox.base import Place
 from vgproject.workspace.sandbox.ownership import adopt, choose_uid
-from vgproject.workspace.sandbox.watch import watch
 from vgproject.workspace.shadow import Checkpoint, Shadow
 
 
@@ -75,7 +74,7 @@ class Workspace:
         directory: Path,
         origin: Origin,
         environment: Mapping[str, str],
-        boxes: "Boxes",
+        boxes: Boxes,
         locks: "Locks",
         settings: WorkspaceSettings,
     ) -> None:
@@ -157,22 +156,16 @@ class Workspace:
         """Run it to its end; with no ``max_output_bytes`` all that it prints is only told."""
         place = await self._prepare_place()
         words = ("env", "-C", str(self.root), "/bin/sh", "-c", command)
-
-        def begin(pid: int) -> Coroutine[None, None, Reason]:
-            on_start()
-            return watch(pid, place, self._boxes.settings)
-
-        with self._boxes.sandbox.launch(words, place) as launch:
-            return await run_command(
-                launch,
-                cwd=self.top,
-                environment=clean_environment(self._environment, self._home),
-                marker=new_id("cmd"),
-                timeout_seconds=timeout_seconds,
-                on_output=on_output,
-                watch=begin,
-                max_output_bytes=max_output_bytes,
-            )
+        return await self._boxes.run(
+            words,
+            place,
+            cwd=self.top,
+            environment=clean_environment(self._environment, self._home),
+            timeout_seconds=timeout_seconds,
+            on_output=on_output,
+            on_start=on_start,
+            max_output_bytes=max_output_bytes,
+        )
 
     async def _prepare_place(self) -> Place:
         """Where a command runs: all that it may write belongs to its user."""
@@ -278,18 +271,6 @@ class Workspace:
         part = self.directory / f"{name}.part"
         part.write_bytes(orjson.dumps(value))
         part.replace(self.directory / name)
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """In what the commands of all workspaces run, and their bounds."""
-
-    sandbox: Sandbox
-    settings: SandboxSettings
-
-
-UNBOXED = Boxes(Unconfined(), SandboxSettings())
-"""For commands that are known: they may do whatever the server's user can."""
 
 
 class Locks:

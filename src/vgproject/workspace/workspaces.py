@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vgproject.errors import NotFoundError, WorkspaceError
+from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.clone import (
     Project,
     Taken,
@@ -20,7 +21,7 @@ from vgproject.workspace.clone import (
 )
 from vgproject.workspace.repository import Repository, copy_if_there, find_repository
 from vgproject.workspace.shadow import Shadow
-from vgproject.workspace.workspace import Boxes, Locks, Origin, Workspace, WorkspaceSettings
+from vgproject.workspace.workspace import Locks, Origin, Workspace, WorkspaceSettings
 
 
 @dataclass(frozen=True)

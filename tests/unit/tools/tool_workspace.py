@@ -9,7 +9,8 @@ from vgproject.schema.events import RecalledEntry
 from vgproject.tools.base import ToolContext, ToolResult
 from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.workspace.background import BackgroundCommands
-from vgproject.workspace.workspace import UNBOXED, Locks, Origin, Workspace, WorkspaceSettings
+from vgproject.workspace.boxes import UNBOXED
+from vgproject.workspace.workspace import Locks, Origin, Workspace, WorkspaceSettings
 
 
 class NoMemory:

@@ -12,7 +12,8 @@ import pytest
 
 from projects import commit_all, create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import ConflictError
-from vgproject.workspace.workspace import UNBOXED, Workspace
+from vgproject.workspace.boxes import UNBOXED
+from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Workspaces
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20))
@@ -177,7 +178,7 @@ async def test_a_plain_directory_is_applied_to_as_well(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from vgproject.workspace.workspace import UNBOXED
+from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
 home, kill_at = Path(sys.argv[1]), int(sys.argv[2])

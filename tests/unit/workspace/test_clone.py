@@ -9,7 +9,8 @@ import pytest
 
 from projects import commit_all, create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import BadInputError, TooLargeError
-from vgproject.workspace.workspace import UNBOXED, WorkspaceSettings
+from vgproject.workspace.boxes import UNBOXED
+from vgproject.workspace.workspace import WorkspaceSettings
 from vgproject.workspace.workspaces import Wanted, Workspaces
 
 

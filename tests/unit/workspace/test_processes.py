@@ -2,9 +2,12 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from vgproject.errors import WorkspaceError
 from vgproject.utils.ids import new_id
@@ -90,6 +93,18 @@ async def test_a_command_gets_no_secret_and_no_inherited_descriptor(
     python = {"LC_CTYPE"}  # Set by Python itself where no locale is given.
     assert names <= {"PATH", "LANG", "LC_ALL", "TZ", "TERM", "HOME", "PWD", "OLDPWD", "SHLVL", "_", MARKER, *python}
     assert result.output.splitlines()[-1] == "4"
+
+
+@pytest.mark.parametrize("run_loop", [asyncio.run, uvloop.run])
+def test_a_command_inherits_no_descriptor_whatever_the_loop(tmp_path: Path, run_loop: Callable[..., Any]) -> None:
+    """One that the server's parent left open, and those of the supervisor's own pipes."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(descriptor, True)
+    try:
+        result, _ = run_loop(run("ls /proc/self/fd | tr '\\n' ' '", tmp_path))
+    finally:
+        os.close(descriptor)
+    assert result.output == "0 1 2 3 "
 
 
 async def test_broken_utf8_is_shown_and_kept_as_it_is(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from projects import create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import BadInputError, ConflictError
+from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.branch import create_branch
-from vgproject.workspace.workspace import UNBOXED, Workspace
+from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Workspaces
 
 NAMES = st.sampled_from(["a.txt", "b", "sub/b.txt", "sub/deep/c", "nested/x", ".gitattributes", "x\ny", "-z", "é"])

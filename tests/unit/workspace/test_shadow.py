@@ -10,7 +10,8 @@ import pytest
 
 from projects import create_workspace, git, make_repository, snapshot, write_files
 from vgproject.errors import WorkspaceError
-from vgproject.workspace.workspace import UNBOXED, WorkspaceSettings
+from vgproject.workspace.boxes import UNBOXED
+from vgproject.workspace.workspace import WorkspaceSettings
 from vgproject.workspace.workspaces import Workspaces
 
 HOSTILE = [

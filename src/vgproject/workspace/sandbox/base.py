@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from vgproject.workspace.sandbox.hosts import parse_rule
 
 Level = Literal["full", "reduced", "none"]
 Kind = Literal["auto", "none"]
@@ -26,6 +28,18 @@ class SandboxSettings(BaseModel):
     """What a session's files may take in all, with its home and its temporary files."""
     readable: list[Path] = Field(default_factory=list)
     """What commands may read beside the system and the usual toolchains, such as a shared cache."""
+    allowed_hosts: list[str] = Field(default_factory=list)
+    """What commands may reach, by HTTP and HTTPS through a proxy: ``NAME``, ``*.NAME`` or an address, with ``:PORT`` or
+    ``:*`` for other ports than 80 and 443. Nothing where it is empty."""
+    network_bytes: int = Field(default=4 * 1024**3, ge=1024**2)
+    """What one command may send and receive in all."""
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_rules(cls, rules: list[str]) -> list[str]:
+        for rule in rules:
+            parse_rule(rule)
+        return rules
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,21 @@ def connect(family: int, address: Any) -> str:
     return f"reached {address!r}"
 
 
+def ask_proxy() -> str:
+    """For a host that no rule names, where there is a proxy."""
+    _, _, address = os.environ.get("HTTPS_PROXY", "").rpartition("/")
+    if not address:
+        return ""
+    host, _, port = address.partition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(b"CONNECT not-allowed.invalid:443 HTTP/1.1\r\n\r\n")
+            status = client.recv(100).split(b" ")[1:2]
+    except OSError as error:
+        return f"the proxy of the allowed hosts does not answer: {error}"
+    return "" if status == [b"403"] else f"the proxy of the allowed hosts answers {status} for another host"
+
+
 def become_root() -> str:
     try:
         os.setresuid(0, 0, 0)
@@ -141,6 +156,7 @@ def attempts(target: dict[str, Any]) -> dict[str, Callable[[], str]]:
         "change a kernel setting": lambda: open_for_writing("/proc/sys/kernel/core_pattern"),
         "reach a TCP port of the host": lambda: connect(socket.AF_INET, ("127.0.0.1", target["port"])),
         "reach an abstract socket": lambda: connect(socket.AF_UNIX, "\0" + target["abstract"]),
+        "reach another host by the proxy": ask_proxy,
         "become root": become_root,
         "mount": lambda: call_kernel(numbers["mount"], 0, 0, 0, 0, 0),
         "make a namespace": make_namespace,

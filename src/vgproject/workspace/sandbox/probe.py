@@ -19,12 +19,14 @@ from vgproject.errors import ConfigError, UnavailableError
 from vgproject.workspace.sandbox import escape
 from vgproject.workspace.sandbox.base import Kind, NewSandbox, Place, Sandbox, SandboxSettings, Unconfined
 from vgproject.workspace.sandbox.bubblewrap import Bubblewrap
+from vgproject.workspace.sandbox.gate import open_box
 from vgproject.workspace.sandbox.landlock import Landlock
 from vgproject.workspace.sandbox.ownership import FIRST_UID
 
 KINDS: dict[str, NewSandbox] = {"bubblewrap": Bubblewrap, "landlock": Landlock}
 PROBE_UID = FIRST_UID - 1
 SECONDS = 30
+NO_HOSTS = SandboxSettings()
 INTERPRETERS = (str(Path(sys.executable).resolve()), "/usr/bin/python3")
 """The second for a box whose user may not go where the first is."""
 
@@ -35,14 +37,16 @@ class Choice:
 
     sandbox: Sandbox
     rejected: dict[str, str]
+    allowed_hosts: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         user = "as the server's user" if os.getuid() else "each session as a user of its own"
+        hosts = f"reaches only {', '.join(self.allowed_hosts)}" if self.allowed_hosts else "reaches no host"
         return {
-            "full": f"{self.sandbox.name} (full): own files, processes and network, {user}",
+            "full": f"{self.sandbox.name} (full): own files, processes and network, {hosts}, {user}",
             "reduced": f"{self.sandbox.name} (reduced): guarded files, no sockets, no own process groups, {user};"
-            " not guarded: names and sizes of other files",
+            " not guarded: names and sizes of other files; cannot keep to allowed_hosts",
             "none": "none: commands can do whatever the server's user can",
         }[self.sandbox.level]
 
@@ -57,8 +61,9 @@ async def choose_sandbox(
 ) -> Choice:
     """``directory`` is where workspaces are; the probe makes one of its own there, and removes it.
 
-    Raises `ConfigError` (``no_isolation``) where no sandbox was asked for, but not twice, and `UnavailableError`
-    (``no_sandbox``) where none works.
+    Raises `ConfigError` (``no_isolation``) where no sandbox was asked for, but not twice, `UnavailableError`
+    (``no_sandbox``) where none works, and `ConfigError` (``hosts_not_enforced``) where the one that works cannot keep
+    commands to the allowed hosts.
     """
     if kind == "none":
         if not accepted:
@@ -67,13 +72,15 @@ async def choose_sandbox(
                 " network. To run so all the same, give --accept-no-isolation beside --sandbox none.",
                 code="no_isolation",
             )
+        _check_hosts(Unconfined(), settings, {})
         return Choice(Unconfined(), {})
     rejected: dict[str, str] = {}
     for name, new_sandbox in kinds.items():
         sandbox = new_sandbox(settings)
-        complaint = await probe(sandbox, directory)
+        complaint = await probe(sandbox, directory, settings)
         if not complaint:
-            return Choice(sandbox, rejected)
+            _check_hosts(sandbox, settings, rejected)
+            return Choice(sandbox, rejected, tuple(settings.allowed_hosts))
         rejected[name] = complaint
     found = "; ".join(f"{name}: {complaint}" for name, complaint in rejected.items())
     raise UnavailableError(
@@ -85,13 +92,28 @@ async def choose_sandbox(
     )
 
 
-async def probe(sandbox: Sandbox, directory: Path) -> str:
+def _check_hosts(sandbox: Sandbox, settings: SandboxSettings, rejected: Mapping[str, str]) -> None:
+    if not settings.allowed_hosts or sandbox.level == "full":
+        return
+    why = {
+        "reduced": "Landlock can bound the ports of a connection, but not its hosts, so that a command could reach any",
+        "none": "without a sandbox, a command reaches whatever you can reach",
+    }[sandbox.level]
+    found = "".join(f" {name} was not taken: {complaint}." for name, complaint in rejected.items())
+    raise ConfigError(
+        f"The option 'sandbox_limits.allowed_hosts' cannot be kept here: {why}.{found} Install bubblewrap"
+        " (`apt install bubblewrap`), or leave the option empty.",
+        code="hosts_not_enforced",
+    )
+
+
+async def probe(sandbox: Sandbox, directory: Path, settings: SandboxSettings = NO_HOSTS) -> str:
     """Why the sandbox is not to be trusted here; empty if nothing got out of it."""
     if sandbox.name == "bubblewrap" and not shutil.which("bwrap"):
         return "the program bwrap is not found"
     canary = secrets.token_hex(16)
     with _make_place(directory) as place, _targets(place.root.parent, canary) as target:
-        printed, complaint = await _escape(sandbox, place, target)
+        printed, complaint = await _escape(sandbox, place, target, settings if sandbox.level == "full" else NO_HOSTS)
         daemon = await _find_survivor(canary)
         victim_lives = _lives(target["pid"])
     try:
@@ -163,12 +185,13 @@ def _targets(base: Path, canary: str) -> Iterator[dict[str, Any]]:
                 os.waitpid(pid, 0)
 
 
-async def _escape(sandbox: Sandbox, place: Place, target: dict[str, Any]) -> tuple[str, str]:
+async def _escape(sandbox: Sandbox, place: Place, target: dict[str, Any], settings: SandboxSettings) -> tuple[str, str]:
     """What the attempts printed, by the first interpreter that starts in the box, and complaints."""
     complaint = ""
     for interpreter in INTERPRETERS:
         argv = (interpreter, "-I", "-S", str(place.readable[0]), json.dumps(target))
-        with sandbox.launch(argv, place) as launch:
+        async with open_box(sandbox, argv, place, settings) as opening:
+            launch = opening.launch
             try:
                 process = await asyncio.create_subprocess_exec(
                     *launch.argv,

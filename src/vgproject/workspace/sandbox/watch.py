@@ -1,4 +1,4 @@
-"""Bounds that the kernel does not keep for a whole command: memory of all its processes, and room on the disk."""
+"""Bounds that the kernel does not keep for a whole command: room on the disk, and memory where there is no cgroup."""
 
 import asyncio
 import os
@@ -15,11 +15,14 @@ FREE_BYTES = 512 * 1024**2
 BLOCK = 4096
 
 
-async def watch(pid: int, place: Place, settings: SandboxSettings) -> Excess:
-    """Returns only when the command that ``pid`` began has too much; the caller then ends it."""
+async def watch(pid: int, place: Place, settings: SandboxSettings, *, memory: bool = True) -> Excess:
+    """Returns only when the command that ``pid`` began has too much; the caller then ends it.
+
+    ``memory``: of that too, where no group of the kernel holds the command to it.
+    """
     reserve = min(FREE_BYTES, _free(place.root) // 2)
     while True:
-        if await asyncio.to_thread(measure_memory, pid) > settings.memory_bytes:
+        if memory and await asyncio.to_thread(measure_memory, pid) > settings.memory_bytes:
             return "oom"
         used = await asyncio.to_thread(measure_disk, place.writable)
         if used > settings.disk_bytes or _free(place.root) < reserve:
