@@ -19,6 +19,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.sessions import SessionService
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
 from vgproject.workspace.workspace import Boxes
 from vgproject.workspace.workspaces import Workspaces
@@ -28,6 +29,7 @@ from vgproject.workspace.workspaces import Workspaces
 class Parts:
     """What running a task takes, without the engine that makes it durable."""
 
+    secrets: SecretMask
     database: Database
     event_log: EventLog
     broker: Broker
@@ -41,6 +43,7 @@ class Parts:
 @dataclass(frozen=True)
 class Services:
     loaded: Loaded
+    secrets: SecretMask
     database: Database
     event_log: EventLog
     broker: Broker
@@ -68,10 +71,11 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
         stack.push_async_callback(database.close)
         await database.upgrade()
         broker = InProcessBroker()
+        secrets = SecretMask(loaded.own_secrets())
         event_log = await stack.enter_async_context(
-            open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id)
+            open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id, secrets=secrets)
         )
-        memory = Memory(database, now=utc_now, new_id=new_id)
+        memory = Memory(database, now=utc_now, new_id=new_id, secrets=secrets)
         llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,
@@ -83,9 +87,9 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
             config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits), config.workspace
         )
         sandboxed = sandbox.sandbox.level != "none"
-        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed)
+        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed, secrets=secrets)
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
-        yield Parts(database, event_log, broker, memory, llm, sandbox, workspaces, pipeline)
+        yield Parts(secrets, database, event_log, broker, memory, llm, sandbox, workspaces, pipeline)
 
 
 @asynccontextmanager
@@ -97,7 +101,7 @@ async def open_services(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(loaded))
         parts.event_log.observe(observe)
-        engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task)
+        engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         sessions = SessionService(
             database=parts.database,
             event_log=parts.event_log,
@@ -108,6 +112,7 @@ async def open_services(
             settings=config.pipeline_settings(),
             project=config.project,
             sandbox=parts.sandbox.text,
+            secrets=parts.secrets,
             now=utc_now,
             new_id=new_id,
         )
@@ -117,6 +122,7 @@ async def open_services(
         await sessions.submit_open_tasks()
         yield Services(
             loaded,
+            parts.secrets,
             parts.database,
             parts.event_log,
             parts.broker,

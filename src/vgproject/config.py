@@ -16,7 +16,7 @@ from vgproject.engine import EngineSettings
 from vgproject.errors import ConfigError, ModelError
 from vgproject.event_log import EventLogSettings
 from vgproject.llm.llm import LlmSettings, parse_name
-from vgproject.llm.providers import PROVIDERS
+from vgproject.llm.providers import PROVIDERS, SECRET_ENDINGS
 from vgproject.pipeline import PipelineSettings
 from vgproject.project_file import read_project_file
 from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
@@ -147,6 +147,16 @@ class Loaded:
     provider_environment: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     unknown: tuple[str, ...] = ()
+
+    def own_secrets(self) -> dict[str, str]:
+        """What nobody may be shown, by what it is called. A path is no secret."""
+        found = {
+            name: value
+            for name, value in self.environ.items()
+            if name.endswith(SECRET_ENDINGS) and not value.startswith(("/", "~"))
+        }
+        password = str(self.config.database().url.password or "")
+        return found | {"token": self.config.token or "", "database password": password}
 
     def with_config(self, **changes: Any) -> Self:
         return replace(self, config=self.config.model_copy(update=changes))

@@ -23,6 +23,7 @@ from vgproject.agents.base import Action, Json, Steps, TaskInput
 from vgproject.errors import UnavailableError, VgprojectError
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.utils.clock import utc_now
+from vgproject.utils.secrets import SecretMask
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,14 @@ class Engine:
     """``run_task`` is what a workflow does; it may be run again from its start, with finished steps answering."""
 
     def __init__(
-        self, url: DatabaseUrl, settings: EngineSettings, run_task: Callable[[TaskInput, Steps], Awaitable[None]]
+        self,
+        url: DatabaseUrl,
+        settings: EngineSettings,
+        run_task: Callable[[TaskInput, Steps], Awaitable[None]],
+        *,
+        secrets: SecretMask | None = None,
     ) -> None:
+        self._secrets = secrets or SecretMask()
         self._url = url
         self._settings = settings
         self._run_task = run_task
@@ -193,11 +200,12 @@ class Engine:
             self._running.discard(running)
 
     async def run_step(self, action: Action) -> Json:
-        """What a step returns or how it failed, both as JSON."""
+        """What a step returns or how it failed, both as JSON without secrets, because it is stored."""
         try:
-            return {"value": await action()}
+            return {"value": self._secrets.mask_json(await action())}
         except VgprojectError as error:
-            return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
+            message = self._secrets.mask(error.message)
+            return {"error": {"code": error.code, "message": message, "retryable": error.retryable}}
 
     @asynccontextmanager
     async def counted_step(self) -> AsyncIterator[None]:

@@ -77,13 +77,12 @@ class TestCommand:
 
     async def _run(self, command: str, call_id: str) -> TimedRun:
         began = time.monotonic()
-        result = await self._context.workspace.run(
-            command, timeout_seconds=TEST_TIMEOUT_SECONDS, on_output=open_output(self._context, call_id)
-        )
+        with open_output(self._context, call_id) as output:
+            result = await self._context.workspace.run(command, timeout_seconds=TEST_TIMEOUT_SECONDS, on_output=output)
         tests = TestRun(
             command=command,
             passed=result.exit_code == 0,
             exit_code=result.exit_code,
-            output=keep_ends(result.output, 4_000),
+            output=keep_ends(self._context.services.secrets.mask(result.output), 4_000),
         )
         return TimedRun(tests=tests, duration_ms=round((time.monotonic() - began) * 1000))

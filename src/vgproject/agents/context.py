@@ -1,7 +1,7 @@
 """All that a phase's strategy may use."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vgproject.agents.approvals import ApprovalPolicy
 from vgproject.agents.base import Handover, PhaseSettings, Steps, TaskInput
@@ -16,6 +16,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.workspace import Workspace
 
 
@@ -28,6 +29,7 @@ class AgentServices:
     broker: Broker
     llm: Llm
     sandboxed: bool
+    secrets: SecretMask = field(default_factory=SecretMask)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,16 @@
 """One model call as a durable step: what was steered goes in, tokens go out as deltas, the reply is kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelRequestPart, ModelResponse, UserPromptPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_ai.tools import ToolDefinition
 
 from vgproject.agents.base import Json
@@ -14,6 +21,7 @@ from vgproject.models.tables import TurnRow
 from vgproject.schema.events import ModelFellBack, ModelRetried, Usage
 from vgproject.tools.registry import TOOLS
 from vgproject.utils.ids import derived_id
+from vgproject.utils.secrets import MaskedStream, SecretMask
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,21 @@ class ModelTurns:
         """Call the model with ``history``, then ``parts`` and what was steered since the log's seq ``after``."""
         context = self._context
         message_id = derived_id("msg", context.task.key, self._thread_id, str(number))
+        parts = [_without_secrets(part, context.services.secrets) for part in parts]
+        heard: list[ModelResponse] = []
 
         async def call() -> Json:
-            return await self._call(number, message_id, history, parts, after)
+            reply, recorded = await self._call(number, message_id, history, parts, after)
+            heard.append(reply)
+            return recorded
 
         recorded = await context.steps.run(f"model/{self._thread_id}/{number}", call)
         steered = [UserPromptPart(text) for text in recorded["steered"]]
         return Turn(
             message_id=message_id,
             request=ModelRequest(parts=[*parts, *steered]),
-            response=load_response(recorded["response"]),
+            # What is recorded has its secrets masked. A tool is called with what the model wrote, or not at all.
+            response=heard[0] if heard else load_response(recorded["response"]),
             model=recorded["model"],
             usage=Usage.model_validate(recorded["usage"]),
             taken_seq=recorded["taken_seq"],
@@ -70,12 +83,14 @@ class ModelTurns:
 
     async def _call(
         self, number: int, message_id: str, history: list[ModelMessage], parts: list[ModelRequestPart], after: int
-    ) -> Json:
+    ) -> tuple[ModelResponse, Json]:
+        """The reply, and what is recorded of it."""
         context = self._context
         thread_id = f"{context.task.attempt}/{self._thread_id}"
         await context.control.catch_up()
         messages = context.control.messages_after(after)
-        steered = [message.text for _, message in messages]
+        secrets = context.services.secrets
+        steered = [secrets.mask(message.text) for _, message in messages]
         request = ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in steered)])
         call = ModelCall(
             model=context.current_settings().models.get(context.phase) or self._model,
@@ -87,7 +102,7 @@ class ModelTurns:
             tools=self._tools,
         )
         reply = await self._request(call, message_id)
-        response = dump_response(reply.response)
+        response = secrets.mask_json(dump_response(reply.response))
         async with context.services.database.unit_of_work() as work:
             await work.turns.put(
                 TurnRow(
@@ -102,7 +117,7 @@ class ModelTurns:
                 )
             )
             await work.commit()
-        return {
+        recorded = {
             "steered": steered,
             "taken_seq": messages[-1][0] if messages else after,
             "response": response,
@@ -110,14 +125,17 @@ class ModelTurns:
             "usage": reply.usage.model_dump(),
             "to_approve": self._calls_to_approve(reply.response),
         }
+        return reply.response, recorded
 
     async def _request(self, call: ModelCall, message_id: str) -> ModelReply:
         listener = Listener(self._context, message_id)
         try:
-            return await self._context.services.llm.request(call, listener)
+            reply = await self._context.services.llm.request(call, listener)
         except BaseException:
             listener.withdraw()
             raise
+        listener.finish()
+        return reply
 
     def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
@@ -133,6 +151,15 @@ class ModelTurns:
         return reasons
 
 
+@dataclass
+class MaskedText:
+    """A text that is passed on: what each of its deltas has, and how many characters were said."""
+
+    frame: dict[str, object]
+    stream: MaskedStream
+    said: int = 0
+
+
 class Listener:
     """Passes on what a model says while it says it."""
 
@@ -140,31 +167,40 @@ class Listener:
         self._context = context
         self._message_id = message_id
         self._retries = 0
+        self._streams: dict[str, MaskedText] = {}
 
     def on_text(self, text: str, offset: int) -> None:
-        self._send({"type": "text_delta", "offset": offset, "text": text})
+        self._pass_on("text", text, {"type": "text_delta"})
 
     def on_reasoning(self, text: str, offset: int) -> None:
-        self._send({"type": "reasoning_delta", "offset": offset, "text": text})
+        self._pass_on("reasoning", text, {"type": "reasoning_delta"})
 
     def on_tool_arguments(self, tool_call_id: str, tool: str, text: str, offset: int) -> None:
-        self._send(
-            {
-                "type": "tool_arguments_delta",
-                "tool_call_id": derived_id("call", self._message_id, tool_call_id),
-                "tool": tool,
-                "offset": offset,
-                "text": text,
-            }
-        )
+        call_id = derived_id("call", self._message_id, tool_call_id)
+        self._pass_on(call_id, text, {"type": "tool_arguments_delta", "tool_call_id": call_id, "tool": tool})
 
-    def _send(self, delta: dict[str, object]) -> None:
+    def _pass_on(self, name: str, text: str, frame: dict[str, object]) -> None:
+        if name not in self._streams:
+            self._streams[name] = MaskedText(frame, MaskedStream(self._context.services.secrets))
+        masked = self._streams[name]
+        self._send(masked, masked.stream.feed(text))
+
+    def _send(self, masked: MaskedText, text: str) -> None:
+        if not text:
+            return
         session_id = self._context.task.session_id
-        delta.update(session_id=session_id, message_id=self._message_id)
-        self._context.services.broker.send_delta(session_id, delta)
+        about = {"session_id": session_id, "message_id": self._message_id, "offset": masked.said, "text": text}
+        masked.said += len(text)
+        self._context.services.broker.send_delta(session_id, masked.frame | about)
+
+    def finish(self) -> None:
+        """Pass on what was held back."""
+        for masked in self._streams.values():
+            self._send(masked, masked.stream.finish())
 
     def withdraw(self) -> None:
         """What was said of a reply that broke off does not count: nobody is given it any more."""
+        self._streams.clear()
         self._context.services.broker.end_message(self._context.task.session_id, self._message_id)
 
     async def on_retry(self, attempt: int, delay_ms: int, reason: str) -> None:
@@ -177,3 +213,13 @@ class Listener:
         self.withdraw()
         update = ModelFellBack(message_id=self._message_id, from_model=from_model, to_model=to_model, reason=reason)
         await self._context.reporter.send_update(update, f"{self._message_id}/fell_back/{to_model}")
+
+
+def _without_secrets(part: ModelRequestPart, secrets: SecretMask) -> ModelRequestPart:
+    match part:
+        case UserPromptPart(content=str(text)):
+            return replace(part, content=secrets.mask(text))
+        case ToolReturnPart(content=str(text)):
+            return replace(part, content=secrets.mask(text))
+        case _:
+            return part

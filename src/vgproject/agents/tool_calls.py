@@ -194,16 +194,16 @@ class ToolCalls:
     async def _execute(self, call: Call, tool: Tool) -> Outcome:
         began = time.monotonic()
         try:
-            result = await tool.run(parse_arguments(tool, call.arguments), self._tool_context(call))
+            with open_output(self._context, call.id) as output:
+                result = await tool.run(parse_arguments(tool, call.arguments), self._tool_context(call, output))
             outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
         except VgprojectError as failure:
             outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
+        outcome.text = self._context.services.secrets.mask(outcome.text)
         outcome.duration_ms = round((time.monotonic() - began) * 1000)
         return outcome
 
-    def _tool_context(self, call: Call) -> ToolContext:
-        output = open_output(self._context, call.id)
-
+    def _tool_context(self, call: Call, output: Callable[[str], None]) -> ToolContext:
         async def keep(content: bytes) -> JsonObject:
             return await self._context.services.event_log.keep_blob(self._context.task.session_id, content)
 
@@ -214,6 +214,7 @@ class ToolCalls:
             keep=keep,
             call_id=call.id,
             seen=self._seen,
+            mask=self._context.services.secrets.mask,
         )
 
     async def _recover(self, call: Call, tool: Tool, interruption: int) -> Outcome | None:
@@ -237,7 +238,8 @@ class ToolCalls:
 
     async def _find_done(self, call: Call, tool: Tool) -> Outcome | None:
         try:
-            done = await tool.find_done(parse_arguments(tool, call.arguments), self._tool_context(call))
+            context = self._tool_context(call, output=lambda text: None)
+            done = await tool.find_done(parse_arguments(tool, call.arguments), context)
         except VgprojectError as failure:
             return Outcome(ok=False, text=failure.message, code=failure.code)
         return Outcome(ok=True, text=done.text, details=done.details, changes=list(done.changes)) if done else None

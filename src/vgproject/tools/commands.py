@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from vgproject.schema.base import JsonObject
-from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult, Word
+from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult, Word, masked
+from vgproject.utils.secrets import count_masks
 from vgproject.utils.text import keep_ends
 from vgproject.workspace.processes import CommandResult
 
@@ -24,6 +25,8 @@ class RunCommand(Tool):
     effect: ClassVar[Effect] = "unknown"
 
     async def run(self, arguments: RunArguments, context: ToolContext) -> ToolResult:
+        if count_masks(arguments.command):
+            raise masked("The command")
         before = await context.workspace.checkpoint("before a command")
         result = await context.workspace.run(
             arguments.command, timeout_seconds=arguments.timeout_seconds, on_output=context.output
