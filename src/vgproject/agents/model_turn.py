@@ -216,10 +216,9 @@ class Listener:
 
 
 def _without_secrets(part: ModelRequestPart, secrets: SecretMask) -> ModelRequestPart:
-    match part:
-        case UserPromptPart(content=str(text)):
-            return replace(part, content=secrets.mask(text))
-        case ToolReturnPart(content=str(text)):
-            return replace(part, content=secrets.mask(text))
-        case _:
-            return part
+    if isinstance(part, UserPromptPart) and isinstance(part.content, str):
+        return replace(part, content=secrets.mask(part.content))
+    if isinstance(part, ToolReturnPart) and isinstance(part.content, str):
+        masked = secrets.mask(part.content)
+        return ToolReturnPart(tool_name=part.tool_name, content=masked, tool_call_id=part.tool_call_id)
+    return part
