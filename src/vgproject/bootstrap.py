@@ -87,7 +87,15 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
             config.home, loaded.environ, Boxes(sandbox.sandbox, config.sandbox_limits), config.workspace
         )
         sandboxed = sandbox.sandbox.level != "none"
-        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed, secrets=secrets)
+        agent_services = AgentServices(
+            database,
+            event_log,
+            broker,
+            llm,
+            sandboxed=sandboxed,
+            secrets=secrets,
+            approval_rules=config.approval_rules,
+        )
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
         yield Parts(secrets, database, event_log, broker, memory, llm, sandbox, workspaces, pipeline)
 

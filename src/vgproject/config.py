@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vgproject.agents.approvals import ApprovalRules
 from vgproject.agents.base import PhaseSettings
 from vgproject.config_errors import config_error
 from vgproject.config_layers import CONFIG_VARIABLE, Merged, read_environment, read_file, variable
@@ -87,6 +88,13 @@ class Config(BaseModel):
     """Said beside ``--sandbox none``: commands may do all that the server's user can."""
     test_command: str | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Of one task, each."""
+    approval_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    """What nobody approves for so long is denied."""
+    approval_rules: ApprovalRules = ApprovalRules()
     database_url: str | None = None
     """By default a SQLite file in ``home``."""
     take_uncommitted: bool = False
@@ -131,6 +139,10 @@ class Config(BaseModel):
             approvals=self.approvals,
             test_command=self.test_command,
             max_cost_usd=self.max_cost_usd,
+            max_tokens=self.max_tokens,
+            max_task_turns=self.max_task_turns,
+            max_seconds=self.max_seconds,
+            approval_timeout_seconds=self.approval_timeout_seconds,
             take_uncommitted=self.take_uncommitted,
             carry=self.carry,
         )

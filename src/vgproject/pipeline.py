@@ -153,8 +153,9 @@ class Pipeline:
             return
         history = await self._history(task)
         began = next(event.seq for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
-        reporter, meter = Reporter(self._services.event_log, task, percent=_percent_before(task, history)), Meter()
-        async with open_control(self._services.event_log, task, after=began) as control:
+        reporter = Reporter(self._services.event_log, task, percent=_percent_before(task, history))
+        meter = Meter(data for event in history if event.seq < began and isinstance(data := event.data(), UsageUpdated))
+        async with open_control(self._services.event_log, task, queued=history[0].seq, after=began) as control:
             open_run = partial(self._open_run, task, steps, control, reporter, meter, history)
             body = asyncio.create_task(self._run_phases(open_run), name=f"task {task.task_id}")
             control.on_cancel(body.cancel)

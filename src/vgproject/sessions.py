@@ -408,7 +408,9 @@ class SessionService:
             (await work.sessions.get(view.session_id)).settings = settings.model_dump()
             await work.commit()
         answer = {"settings": settings.model_dump()}
-        await self._say(view.session_id, SettingsUpdated(settings=settings), admission, answer)
+        await self._say(
+            view.session_id, SettingsUpdated(settings=settings, changed=command.settings), admission, answer
+        )
         return answer
 
     # Tasks

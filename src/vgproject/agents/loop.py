@@ -1,5 +1,6 @@
 """The turns of a phase: the model speaks, its tools are run, until it submits the phase's result."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,12 +16,13 @@ from pydantic_ai.messages import (
 
 from vgproject.agents.bounds import Bounds
 from vgproject.agents.context import PhaseContext
+from vgproject.agents.loop_watch import Done, LoopWatch
 from vgproject.agents.model_turn import ModelTurns, Turn
 from vgproject.agents.tool_calls import Call, Outcome, ToolCalls
 from vgproject.errors import PhaseError
 from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData
-from vgproject.schema.events import AgentMessage, Reasoning
+from vgproject.schema.events import AgentMessage, LoopNoticed, Reasoning
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import TOOLS, definitions, parse_arguments
 
@@ -62,6 +64,10 @@ class AgentLoop(Generic[Submission]):
         )
         self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, self._after_tool)
         self._bounds = Bounds(context, job.model, job.thread_id)
+        self._watch = LoopWatch(
+            repeated_calls=context.phase_settings.repeated_calls, idle_turns=context.phase_settings.idle_turns
+        )
+        self._done: list[Done] = []
         self._taken_seq = 0
         self._silent_turns = 0
 
@@ -79,7 +85,22 @@ class AgentLoop(Generic[Submission]):
             submission, parts = await self._answer(turn)
             if submission is not None:
                 return submission
+            parts += await self._break_loop(number)
             number += 1
+
+    async def _break_loop(self, number: int) -> list[ModelRequestPart]:
+        """What the model is told where it gets nowhere; where it was told before, the user is asked."""
+        done, self._done = self._done, []
+        notice = self._watch.take_turn(done)
+        if notice is None:
+            return []
+        key = f"{self._job.thread_id}/loop/{number}"
+        if notice.again:
+            await self._bounds.hold_for_loop(notice, key)
+        else:
+            told = LoopNoticed(kind=notice.kind, times=notice.times, message=notice.message)
+            await self._context.reporter.send_update(told, key)
+        return [UserPromptPart(notice.message)]
 
     async def _say(self, turn: Turn, number: int) -> None:
         context = self._context
@@ -130,6 +151,9 @@ class AgentLoop(Generic[Submission]):
         return UserPromptPart(f"Go on with your tools. When you are done, call `{self._job.submit}`.")
 
     async def _after_tool(self, call: Call, outcome: Outcome) -> None:
+        self._context.meter.work(self._context.phase, outcome.duration_ms / 1000)
+        arguments = json.dumps(call.arguments, sort_keys=True)
+        self._done.append(Done(call.part.tool_name, arguments, outcome.text, bool(outcome.changes)))
         if note := outcome.details.get("note"):
             self._job.memory.note(note["kind"], note["content"])
         if self._job.after_tool:

@@ -1,5 +1,6 @@
 """One model call as a durable step: what was steered goes in, tokens go out as deltas, the reply is kept."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,8 @@ class Turn:
     taken_seq: int
     to_approve: dict[str, str]
     """Why a tool call needs approval, by its id."""
+    denied: dict[str, str]
+    """Why a tool call is not run, by its id."""
 
 
 class ModelTurns:
@@ -79,6 +82,7 @@ class ModelTurns:
             usage=Usage.model_validate(recorded["usage"]),
             taken_seq=recorded["taken_seq"],
             to_approve=recorded["to_approve"],
+            denied=recorded.get("denied", {}),
         )
 
     async def _call(
@@ -101,7 +105,9 @@ class ModelTurns:
             instructions=self._instructions,
             tools=self._tools,
         )
+        began = time.monotonic()
         reply = await self._request(call, message_id)
+        usage = reply.usage.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
         response = secrets.mask_json(dump_response(reply.response))
         async with context.services.database.unit_of_work() as work:
             await work.turns.put(
@@ -122,8 +128,8 @@ class ModelTurns:
             "taken_seq": messages[-1][0] if messages else after,
             "response": response,
             "model": reply.model,
-            "usage": reply.usage.model_dump(),
-            "to_approve": self._calls_to_approve(reply.response),
+            "usage": usage.model_dump(),
+            **self._judged(reply.response),
         }
         return reply.response, recorded
 
@@ -137,18 +143,21 @@ class ModelTurns:
         listener.finish()
         return reply
 
-    def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
+    def _judged(self, response: ModelResponse) -> dict[str, dict[str, str]]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
-        policy = self._context.approval_policy(self._context.control.grants.granted)
+        policy = self._context.approval_policy()
         may_call = {tool.name for tool in self._tools}
-        reasons: dict[str, str] = {}
+        to_approve: dict[str, str] = {}
+        denied: dict[str, str] = {}
         for call in response.tool_calls:
             if call.tool_name not in may_call or (tool := TOOLS.get(call.tool_name)) is None:
                 continue
-            reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect)
-            if reason:
-                reasons[call.tool_call_id] = reason
-        return reasons
+            arguments = call.args_as_dict()
+            if reason := policy.reason_to_deny(arguments):
+                denied[call.tool_call_id] = reason
+            elif reason := policy.reason_to_ask(tool.name, arguments, tool.effect):
+                to_approve[call.tool_call_id] = reason
+        return {"to_approve": to_approve, "denied": denied}
 
 
 @dataclass

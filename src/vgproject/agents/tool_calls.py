@@ -13,6 +13,7 @@ from itertools import count, groupby
 from pydantic import BaseModel, Field
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 
+from vgproject.agents.approval_wait import NOBODY, wait_for_approval
 from vgproject.agents.base import Action, Json
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
@@ -22,7 +23,6 @@ from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
-    ApprovalResolved,
     CheckpointCreated,
     FileChange,
     FileChanged,
@@ -61,6 +61,10 @@ class Call:
     arguments: JsonObject
     problem: ToolFailure | None
     approval_reason: str | None
+    asked_at: str = ""
+    """When approval was asked for, as the log has it."""
+    edited: bool = False
+    """A person has changed the arguments."""
     step: Callable[[Action], Awaitable[Json]] | None = None
 
     @property
@@ -111,6 +115,8 @@ class ToolCalls:
                     code="unknown_tool",
                 )
             arguments = parse_arguments(tool, part.args).model_dump(exclude_unset=True)
+            if reason := turn.denied.get(part.tool_call_id):
+                raise ToolFailure(reason, code="denied")
         except ToolFailure as failure:
             problem = failure
         return Call(
@@ -137,7 +143,7 @@ class ToolCalls:
             arguments=call.arguments,
             reason=reason,
         )
-        await self._context.reporter.send_update(request, f"{call.id}/approval")
+        call.asked_at = (await self._context.reporter.send_update(request, f"{call.id}/approval")).frame().time
 
     async def _settle(self, call: Call) -> ToolReturnPart:
         outcome = await self._outcome(call)
@@ -164,18 +170,22 @@ class ToolCalls:
     async def _denial(self, call: Call) -> Outcome | None:
         """Wait for the person's word. ``None`` if the call may run, perhaps with other arguments."""
         with self._context.clock.stopped():
-            answer = await self._context.control.wait_for(approval_id(call), ApprovalResolved)
+            answer = await wait_for_approval(self._context, approval_id(call), call.id, call.asked_at)
+        if answer.resolved_by == NOBODY:
+            return Outcome(ok=False, code="approval_timeout", text=f"The call was not run. {answer.reason}")
         if answer.decision == "deny":
             reason = f" Their reason: {answer.reason}" if answer.reason else ""
             return Outcome(ok=False, code="denied", text=f"A person has denied this call.{reason}")
         if answer.arguments is not None:
-            call.arguments = answer.arguments
+            call.arguments, call.edited = answer.arguments, True
         return None
 
     async def _run(self, call: Call, tool: Tool) -> Outcome:
         for interruption in count():
             key = f"{call.id}/started/{interruption}" if interruption else f"{call.id}/started"
-            started = await self._context.reporter.send_update(ToolStarted(tool_call_id=call.id, tool=tool.name), key)
+            edited = call.arguments if call.edited else None
+            update = ToolStarted(tool_call_id=call.id, tool=tool.name, arguments=edited)
+            started = await self._context.reporter.send_update(update, key)
             if started.inserted:
                 break
             if settled := await self._recover(call, tool, interruption):

@@ -13,6 +13,12 @@ from vgproject.errors import VgprojectError
 NEEDS_ANSWER = 3
 INTERRUPTED = 130
 ANSWERS = {"y": "approve", "a": "approve_for_session", "n": "deny"}
+TASK_LIMITS = {
+    "cost_usd": "max_cost_usd",
+    "tokens": "max_tokens",
+    "turns": "max_task_turns",
+    "seconds": "max_seconds",
+}
 RECOVERY_ANSWERS = {"r": "run_again", "s": "skip", "d": "mark_done"}
 
 
@@ -37,7 +43,7 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
             continue
         if frame["type"] in ENDS:
             return ENDS[frame["type"]]
-        if frame["type"] in ("approval_requested", "recovery_decision_requested", "budget_exceeded"):
+        if frame["type"] in ("approval_requested", "recovery_decision_requested", "budget_exceeded", "loop_paused"):
             asked[frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget"] = frame
         elif frame["type"] in ("approval_resolved", "recovery_decision_resolved", "task_resumed"):
             asked.pop(frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget", None)
@@ -63,17 +69,36 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
             question = f"{frame['data']['arguments']}: [r]un again, [s]kip, [d]one already: "
             decision = await _choose(question, RECOVERY_ANSWERS)
             await client.command(session_id, type="resolve_recovery", recovery_id=asked_id, decision=decision)
+        elif frame["type"] == "loop_paused":
+            said = await _read("The agent seems to be stuck. What should it do? Nothing stops it: ")
+            if not said:
+                await client.command(session_id, type="cancel")
+                return True
+            await client.command(session_id, type="message", content=said)
+            await client.command(session_id, type="resume")
         else:
-            raised = await _read("A new budget in USD, or nothing to stop: ")
+            data = frame["data"]
+            raised = await _read(f"A new limit above {data['allowed']:g} {data['limit']}, or nothing to stop: ")
             if not raised:
                 await client.command(session_id, type="cancel")
                 return True
-            await client.command(session_id, type="update_settings", settings={"max_cost_usd": float(raised)})
+            settings = _raised(data, frame["phase"], float(raised))
+            await client.command(session_id, type="update_settings", settings=settings)
             await client.command(session_id, type="resume")
     except VgprojectError as error:
         if error.code != "already_resolved":
             raise
     return True
+
+
+def _raised(exceeded: dict[str, Any], phase: str, value: float) -> dict[str, Any]:
+    """The settings that raise the limit that was used up."""
+    limit = exceeded["limit"]
+    number: float = int(value) if limit in ("tokens", "turns") else value
+    if exceeded.get("scope") == "phase":
+        turns = {"max_turns": number} if limit == "turns" else {}
+        return {"phase_budgets": {phase: {limit: number}}, **turns}
+    return {TASK_LIMITS[limit]: number}
 
 
 async def _choose(question: str, answers: dict[str, str]) -> str:

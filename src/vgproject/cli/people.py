@@ -19,7 +19,7 @@ from vgproject.schema.events import (
 from vgproject.schema.frames import EventFrame
 
 NOBODY = Actor(kind="server", id="replay")
-QUESTIONS = (ApprovalRequested.type, "budget_exceeded", "recovery_decision_requested")
+QUESTIONS = (ApprovalRequested.type, "budget_exceeded", "loop_paused", "recovery_decision_requested")
 ANCHORED = (SettingsUpdated.type, TaskResumed.type, TaskCancelRequested.type)
 
 

@@ -58,6 +58,10 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         "approvals": config.approvals,
         "test_command": config.test_command,
         "max_cost_usd": config.max_cost_usd,
+        "max_tokens": config.max_tokens,
+        "max_task_turns": config.max_task_turns,
+        "max_seconds": config.max_seconds,
+        "approval_timeout_seconds": config.approval_timeout_seconds,
         "take_uncommitted": config.take_uncommitted,
         "carry": config.carry,
     }

@@ -22,6 +22,7 @@ class Usage(Wire):
     output_tokens: int = 0
     requests: int = 0
     cost_usd: float | None = 0.0
+    seconds: float = Field(default=0.0, description="What models and tools worked.")
 
 
 class FileChange(Wire):
@@ -70,6 +71,9 @@ class SessionForked(EventData):
 class SettingsUpdated(EventData):
     type: ClassVar[str] = "settings_updated"
     settings: SessionSettings
+    changed: SessionSettings | None = Field(
+        default=None, description="What was asked for: in running tasks it wins over the task's own settings."
+    )
 
 
 # Tasks
@@ -258,6 +262,7 @@ class ToolStarted(EventData):
     type: ClassVar[str] = "tool_started"
     tool_call_id: str
     tool: str
+    arguments: JsonObject | None = Field(default=None, description="Where a person changed them before approving.")
 
 
 class ToolCompleted(EventData):
@@ -391,21 +396,45 @@ class UsageUpdated(EventData):
     task_usage: Usage
 
 
+Limit = Literal["cost_usd", "tokens", "turns", "seconds"]
+
+
 class BudgetWarning(EventData):
-    """A limit that cannot be kept as it was meant: ``message`` says why."""
+    """Four fifths of a limit are used up, or it cannot be kept as it was meant: ``message`` says which."""
 
     type: ClassVar[str] = "budget_warning"
-    limit: Literal["cost_usd", "turns", "seconds"]
+    limit: Limit
     allowed: float
     used: float
     message: str
+    scope: Literal["task", "phase"] = "task"
 
 
 class BudgetExceeded(EventData):
+    """The task is paused until it is resumed."""
+
     type: ClassVar[str] = "budget_exceeded"
-    limit: Literal["cost_usd", "turns", "seconds"]
+    limit: Limit
     allowed: float
     used: float
+    scope: Literal["task", "phase"] = "task"
+
+
+class LoopNoticed(EventData):
+    """The agent repeats itself or makes no progress: ``message`` is what it was told."""
+
+    type: ClassVar[str] = "loop_noticed"
+    kind: Literal["repeated_call", "no_progress"]
+    times: int
+    message: str
+
+
+class LoopPaused(EventData):
+    """The agent went on so after it was told: the task is paused until it is resumed."""
+
+    type: ClassVar[str] = "loop_paused"
+    kind: Literal["repeated_call", "no_progress"]
+    times: int
 
 
 class ModelRetried(EventData):
@@ -494,6 +523,8 @@ EVENTS: tuple[type[EventData], ...] = (
     UsageUpdated,
     BudgetWarning,
     BudgetExceeded,
+    LoopNoticed,
+    LoopPaused,
     ModelRetried,
     ModelFellBack,
     MemoryRecalled,

@@ -12,6 +12,20 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 Approvals = Literal["never", "on_request", "untrusted", "always"]
 
 
+class Budget(Wire):
+    """What may be used up; ``None`` is without a limit. ``turns`` are model calls, ``seconds`` the time that models and
+    tools work."""
+
+    cost_usd: Annotated[float, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    turns: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+
+    def over(self, below: "Budget") -> "Budget":
+        """These limits, and where they are silent, those ``below``."""
+        return below.model_copy(update={name: value for name, value in self if value is not None})
+
+
 class SessionSettings(Wire):
     """A task's settings win over its session's, and those over the server's configuration; ``None`` means "as there"."""
 
@@ -21,6 +35,17 @@ class SessionSettings(Wire):
     test_command: ShortText | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = Field(default=None, description="Turns of one phase.")
+    max_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Of the whole task.")
+    max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = Field(
+        default=None, description="Model calls of the whole task."
+    )
+    max_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Time that the task's models and tools work; waiting for people does not count."
+    )
+    phase_budgets: dict[Phase, Budget] = Field(default_factory=dict, description="A budget for one phase.")
+    approval_timeout_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="An approval that nobody gives for so long is denied."
+    )
 
     take_uncommitted: bool | None = Field(
         default=None, description="Begin with the checkout's uncommitted work; asked when the session's files are made."
@@ -31,5 +56,17 @@ class SessionSettings(Wire):
 
     def over(self, below: "SessionSettings") -> "SessionSettings":
         """These settings, and where they are silent, those ``below``."""
-        chosen = {name: value for name, value in self if value is not None and name != "models"}
-        return below.model_copy(update={**chosen, "models": {**below.models, **self.models}})
+        chosen = {name: value for name, value in self if value is not None and not isinstance(value, dict)}
+        by_phase = {
+            "models": {**below.models, **self.models},
+            "phase_budgets": below.phase_budgets
+            | {phase: own.over(below.phase_budgets.get(phase, Budget())) for phase, own in self.phase_budgets.items()},
+        }
+        return below.model_copy(update={**chosen, **by_phase})
+
+    @property
+    def budget(self) -> Budget:
+        """Of the whole task."""
+        return Budget(
+            cost_usd=self.max_cost_usd, tokens=self.max_tokens, turns=self.max_task_turns, seconds=self.max_seconds
+        )
