@@ -17,7 +17,7 @@ from vgproject.memory import Memory
 from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
 from vgproject.sessions import SessionService
-from vgproject.utils.clock import utc_now
+from vgproject.utils.clock import Clock, utc_now
 from vgproject.utils.ids import new_id
 from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
@@ -56,7 +56,9 @@ class Services:
 
 
 @asynccontextmanager
-async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = MappingProxyType({})) -> AsyncIterator[Parts]:
+async def open_parts(
+    loaded: Loaded, *, backends: Mapping[str, Backend] = MappingProxyType({}), now: Clock = utc_now
+) -> AsyncIterator[Parts]:
     """``backends`` are models that are not a provider's.
 
     Raises `ConfigError` where the data directory cannot be used, or a phase cannot be done, and `UnavailableError`
@@ -73,9 +75,9 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
         broker = InProcessBroker()
         secrets = SecretMask(loaded.own_secrets())
         event_log = await stack.enter_async_context(
-            open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id, secrets=secrets)
+            open_event_log(database.url, broker, settings=config.event_log, now=now, new_id=new_id, secrets=secrets)
         )
-        memory = Memory(database, now=utc_now, new_id=new_id, secrets=secrets)
+        memory = Memory(database, now=now, new_id=new_id, secrets=secrets)
         llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,
@@ -95,6 +97,7 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
             sandboxed=sandboxed,
             secrets=secrets,
             approval_rules=config.approval_rules,
+            now=now,
         )
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
         yield Parts(secrets, database, event_log, broker, memory, llm, sandbox, workspaces, pipeline)

@@ -106,7 +106,7 @@ async def test_a_phase_holds_at_its_turns(tmp_path: Path) -> None:
     async with services_for(tmp_path, model=model, approvals="never", phases=phases) as services:
         session_id = await start(services)
         frames = await wait_for(services, session_id, "task_paused")
-        assert data_of(frames, "budget_exceeded") == [{"limit": "turns", "allowed": 1, "used": 1}]
+        assert data_of(frames, "budget_exceeded") == [{"limit": "turns", "allowed": 1, "used": 1, "scope": "phase"}]
         await services.sessions.execute(c.Resume(session_id=session_id), OWNER)
         assert (await wait_for(services, session_id, *ENDS))[-1].type == "task_completed"
 

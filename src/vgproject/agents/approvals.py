@@ -45,11 +45,11 @@ class ApprovalRules(BaseModel):
 
     tools: dict[str, Approvals] = Field(default_factory=dict)
     """How one tool is approved, by its name."""
-    allow: tuple[Pattern, ...] = ()
+    allow: list[Pattern] = Field(default_factory=list)
     """Commands that run unasked, where they are one plain call."""
-    ask: tuple[Pattern, ...] = ()
+    ask: list[Pattern] = Field(default_factory=list)
     """Commands that need approval, also as a part of a longer one."""
-    deny: tuple[Pattern, ...] = ()
+    deny: list[Pattern] = Field(default_factory=list)
     """Commands that are not run, also as a part of a longer one."""
 
 

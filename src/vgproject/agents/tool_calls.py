@@ -177,6 +177,8 @@ class ToolCalls:
             reason = f" Their reason: {answer.reason}" if answer.reason else ""
             return Outcome(ok=False, code="denied", text=f"A person has denied this call.{reason}")
         if answer.arguments is not None:
+            if denied := self._context.approval_policy().reason_to_deny(answer.arguments):
+                return Outcome(ok=False, code="denied", text=denied)
             call.arguments, call.edited = answer.arguments, True
         return None
 
