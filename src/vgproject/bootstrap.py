@@ -16,6 +16,7 @@ from vgproject.llm.llm import Llm
 from vgproject.memory import Memory
 from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
+from vgproject.session_files import SessionFiles
 from vgproject.sessions import SessionService
 from vgproject.utils.clock import Clock, utc_now
 from vgproject.utils.ids import new_id
@@ -113,12 +114,13 @@ async def open_services(
         parts = await stack.enter_async_context(open_parts(loaded))
         parts.event_log.observe(observe)
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
+        files = SessionFiles(parts.event_log, parts.workspaces)
         sessions = SessionService(
             database=parts.database,
             event_log=parts.event_log,
             memory=parts.memory,
             llm=parts.llm,
-            workspaces=parts.workspaces,
+            files=files,
             engine=engine,
             settings=config.pipeline_settings(),
             project=config.project,
@@ -129,7 +131,7 @@ async def open_services(
         )
         await engine.launch()
         stack.push_async_callback(engine.close)
-        await sessions.finish_applies()
+        await files.finish_interrupted()
         await sessions.submit_open_tasks()
         yield Services(
             loaded,

@@ -97,6 +97,8 @@ class Config(BaseModel):
     approval_rules: ApprovalRules = ApprovalRules()
     database_url: str | None = None
     """By default a SQLite file in ``home``."""
+    plan_gate: bool = False
+    """Wait for a person's word before a plan is followed."""
     take_uncommitted: bool = False
     carry: list[str] = Field(default_factory=list)
     log_format: Literal["text", "json"] = "text"
@@ -143,6 +145,7 @@ class Config(BaseModel):
             max_task_turns=self.max_task_turns,
             max_seconds=self.max_seconds,
             approval_timeout_seconds=self.approval_timeout_seconds,
+            plan_gate=self.plan_gate,
             take_uncommitted=self.take_uncommitted,
             carry=self.carry,
         )

@@ -85,6 +85,7 @@ class EnhancedRAServer:
         await self._manager.serve(websocket)
 
     async def _page(self) -> HTMLResponse:
+        """The web page."""
         return HTMLResponse(PAGE, headers={"Cache-Control": "no-cache"})
 
     async def _sign_in(self, code: str) -> Response:

@@ -13,7 +13,8 @@
     ├── TooLargeError               413
     ├── RateLimitedError            429, with retry_after_ms
     ├── UnavailableError            503 (draining, database_unavailable, disk_full, …)
-    ├── ModelError                  the language model: unreachable, refused, out of replies, no key
+    ├── ModelError                  the language model: unreachable, refused, out of replies
+    │   └── ModelChoiceError        400: no such model, no key for it, no script
     ├── WorkspaceError              git, files, checkpoints, sandbox
     └── PhaseError                  a phase ended without its result; carries what clients are told
 """
@@ -93,8 +94,21 @@ class ModelError(VgprojectError):
     http_status = 502
 
 
+class ModelChoiceError(ModelError):
+    """The model that was chosen cannot be asked at all: its name, its key or its script is not there."""
+
+    code = "bad_model_name"
+    http_status = 400
+
+
 class WorkspaceError(VgprojectError):
     code = "workspace_error"
+
+
+class RejectedError(VgprojectError):
+    """A person has put an end to the task by rejecting what it was going to do."""
+
+    code = "plan_rejected"
 
 
 class PhaseError(VgprojectError):

@@ -29,7 +29,7 @@ class HostAndOriginCheck:
         if scope["type"] == "lifespan" or self._is_allowed(Headers(scope=scope)):
             await self._app(scope, receive, send)
         else:
-            await problem_response(403, "forbidden", "Host or Origin is foreign.")(scope, receive, send)
+            await problem_response(403, "Host or Origin is foreign.", code="forbidden")(scope, receive, send)
 
     def _is_allowed(self, headers: Headers) -> bool:
         host = headers.get("host", "").lower()
@@ -53,7 +53,7 @@ class BodyLimit:
         detail = f"The body is too large: the limit is {self._max_bytes} bytes."
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > self._max_bytes:
-            await problem_response(413, "too_large", detail)(scope, receive, send)
+            await problem_response(413, detail, code="too_large")(scope, receive, send)
             return
         received = 0
 

@@ -41,12 +41,15 @@ ConfigFile = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="A configuration file in place of the project's, trusted like yours."),
 ]
+PlanGate = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--plan-gate/--no-plan-gate", help="Wait for your word before the plan is followed."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
 
 
-BAD_USAGE = frozenset({"no_model_key", "bad_model_name", "bad_script"})
 NOT_OF_USAGE = frozenset({409, 429})
 
 
@@ -58,7 +61,7 @@ def _call(function: str, *arguments: Any, **options: Any) -> NoReturn:
     except VgprojectError as error:
         sys.stderr.write(f"{error.message}\n")
         refused = 400 <= error.http_status < 500 and error.http_status not in NOT_OF_USAGE
-        code = 2 if refused or error.code in BAD_USAGE else 1
+        code = 2 if refused else 1
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
@@ -105,6 +108,7 @@ def serve(
     model: Model = None,
     project: Project = None,
     approvals: ApprovalsOption = None,
+    plan_gate: PlanGate = None,
     database_url: DatabaseOption = None,
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
@@ -114,7 +118,7 @@ def serve(
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
     options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
-    options["config"] = config
+    options |= {"config": config, "plan_gate": plan_gate}
     _call("tasks:serve", {**options, **_models(model)})
 
 
@@ -128,6 +132,7 @@ def run(
     test_command: Annotated[Optional[str], typer.Option()] = None,  # noqa: UP045
     max_cost: Annotated[Optional[float], typer.Option(help="In USD.")] = None,  # noqa: UP045
     approvals: ApprovalsOption = None,
+    plan_gate: PlanGate = None,
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
     yes: Annotated[bool, typer.Option("--yes", help="The same as --approvals never.")] = False,
@@ -150,6 +155,7 @@ def run(
         "test_command": test_command,
         "max_cost_usd": max_cost,
         "approvals": "never" if yes else approvals,
+        "plan_gate": plan_gate,
         "take_uncommitted": take_uncommitted,
         "carry": carry or None,
         "sandbox": sandbox,

@@ -8,17 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from vgproject.agents.base import COMPLETIONS, Handover, Json, PhaseSettings, Steps, TaskInput
-from vgproject.agents.context import AgentServices, PhaseContext, ProgressSpan
+from vgproject.agents.context import DELEGATE, EXPERT, AgentServices, PhaseContext, ProgressSpan
 from vgproject.agents.control import TaskControl, open_control
 from vgproject.agents.meter import Meter
 from vgproject.agents.phase_clock import open_phase_clock
 from vgproject.agents.reporter import SERVER, Reporter
 from vgproject.agents.strategies import PhaseStrategy, load_strategy
-from vgproject.errors import ConfigError, PhaseError, VgprojectError
+from vgproject.errors import ConfigError, PhaseError, RejectedError, VgprojectError
 from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.memory import Memory, MemorySaver
 from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
+    CheckpointCreated,
     ErrorInfo,
     ErrorOccurred,
     FileChange,
@@ -39,6 +40,8 @@ from vgproject.schema.events import (
     TaskStarted,
     TestRun,
     UsageUpdated,
+    WorkspaceCreated,
+    WorkspaceRewound,
 )
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS
@@ -77,6 +80,11 @@ class PipelineSettings:
         configured = self.models.get(phase) or self.phase(phase).model or self.model
         return settings.models.get(phase) or settings.model or configured
 
+    def role_models(self, settings: SessionSettings) -> dict[str, str]:
+        """The models of those who work beside the phases, where they have their own."""
+        chosen = {**self.models, **settings.models}
+        return {role: chosen[role] for role in (EXPERT, DELEGATE) if role in chosen}
+
     def phase(self, phase: Phase) -> PhaseSettings:
         return self.phases.get(phase, PhaseSettings())
 
@@ -94,7 +102,7 @@ class PipelineSettings:
                 )
             for phase in phases:
                 self._check_phase(phase, f"the pipeline {pipeline!r}")
-        for phase in {*self.phases, *self.models}:
+        for phase in {*self.phases, *self.models} - {EXPERT, DELEGATE}:
             self._check_phase(phase, f"[phases.{phase}]" if phase in self.phases else f"models.{phase}")
 
     def _check_phase(self, phase: Phase, named_by: str) -> None:
@@ -165,6 +173,8 @@ class Pipeline:
                 if control.cancel_requested is None:
                     raise
                 await self._cancel(reporter, meter, control.cancel_requested.reason)
+            except RejectedError as rejected:
+                await self._cancel(reporter, meter, rejected.message)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
                 await self._fail(reporter, meter, error)
 
@@ -269,6 +279,7 @@ class Pipeline:
                     meter=run.meter,
                     handover=run.handover,
                     workspace=workspace,
+                    role_models=self._settings.role_models(run.settings),
                 )
                 completion = await strategy.run(run.request.content, model, memory, thread_id, context=context)
         except TimeoutError as error:
@@ -299,6 +310,7 @@ class Pipeline:
 
     async def _cancel(self, reporter: Reporter, meter: Meter, reason: str | None) -> None:
         sentence = f"The task was cancelled: {reason}" if reason else "The task was cancelled."
+        await self._keep_files(reporter)
         await self._say_failure(reporter, ErrorInfo(code="cancelled", message=sentence))
         await self._end(reporter, TaskCancelled(reason=reason, usage=meter.task))
 
@@ -307,9 +319,29 @@ class Pipeline:
             logger.error("A task ended on a bug", exc_info=error)
             # What the exception says may hold a secret: it is for the operator's log only.
             error = VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")
+        await self._keep_files(reporter)
         info, phase = _info(error), reporter.phase
         await self._say_failure(reporter, info)
         await self._end(reporter, TaskFailed(error=info, phase=phase, usage=meter.task))
+
+    async def _keep_files(self, reporter: Reporter) -> None:
+        """A checkpoint of what a tool that was cut off has changed."""
+        session_id = reporter.task.session_id
+        kinds = (WorkspaceCreated, CheckpointCreated, WorkspaceRewound)
+        kept = await self._services.event_log.read_types(session_id, {kind.type for kind in kinds})
+        if not kept:
+            return
+        try:
+            workspace = await self._workspaces.open(session_id)
+            changes = await workspace.changes(kept[-1].frame().data["checkpoint_id"])
+            if changes:
+                made = await workspace.checkpoint("end")
+                told = CheckpointCreated(
+                    checkpoint_id=made.id, files=[change.path for change in changes], skipped=list(made.skipped)
+                )
+                await reporter.send_update(told, "end/checkpoint")
+        except VgprojectError:
+            logger.exception("What the last tool of a task left of its files is not kept")
 
     async def _say_failure(self, reporter: Reporter, info: ErrorInfo) -> None:
         phase = reporter.phase

@@ -15,7 +15,7 @@ MEDIA_TYPE = "application/problem+json"
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
-def problem_response(status: int, code: str, detail: str, details: dict[str, Any] | None = None) -> JSONResponse:
+def problem_response(status: int, detail: str, *, code: str, details: dict[str, Any] | None = None) -> JSONResponse:
     problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, details=details or {})
     return JSONResponse(problem.model_dump(mode="json"), status_code=status, media_type=MEDIA_TYPE)
 
@@ -30,19 +30,19 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, VgprojectError)
-    return problem_response(error.http_status, error.code, error.message, error.details)
+    return problem_response(error.http_status, error.message, code=error.code, details=error.details)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return problem_response(422, "invalid_request", f"The request is not right: {wrong}.")
+    return problem_response(422, f"The request is not right: {wrong}.", code="invalid_request")
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem_response(error.status_code, CODES.get(error.status_code, "http_error"), str(error.detail))
+    return problem_response(error.status_code, str(error.detail), code=CODES.get(error.status_code, "http_error"))
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
-    return problem_response(500, "internal_error", "The server made a mistake; its log says which.")
+    return problem_response(500, "The server made a mistake; its log says which.", code="internal_error")

@@ -36,7 +36,17 @@ OPTIONS = frozenset(
 )
 BUDGETS = ("max_cost_usd", "max_seconds", "max_task_turns", "max_tokens")
 PHASE_OPTIONS = frozenset(
-    {"strategy", "model", "max_turns", "timeout_seconds", "retries", "tools", "repeated_calls", "idle_turns"}
+    {
+        "context_tokens",
+        "idle_turns",
+        "max_turns",
+        "model",
+        "repeated_calls",
+        "retries",
+        "strategy",
+        "timeout_seconds",
+        "tools",
+    }
 )
 
 

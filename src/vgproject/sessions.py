@@ -4,14 +4,12 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from vgproject.agents.base import TaskInput
-from vgproject.conversation import in_force
 from vgproject.engine import Engine
 from vgproject.errors import (
     BadInputError,
@@ -19,7 +17,6 @@ from vgproject.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
-    VgprojectError,
 )
 from vgproject.event_log import EventLog, NewEvent, StoredEvent
 from vgproject.llm.llm import Llm
@@ -33,12 +30,14 @@ from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
-    CheckpointCreated,
     FileChange,
+    PlanProposed,
+    PlanResolved,
+    QuestionAnswered,
+    QuestionAsked,
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     SessionCreated,
-    SessionForked,
     SettingsUpdated,
     TaskCancelled,
     TaskCancelRequested,
@@ -47,22 +46,17 @@ from vgproject.schema.events import (
     TaskResumed,
     TaskRetried,
     UserMessage,
-    WorkspaceApplied,
-    WorkspaceCreated,
-    WorkspaceRewound,
 )
 from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceView
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
+from vgproject.session_files import SessionFiles
 from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.secrets import SecretMask
-from vgproject.utils.text import first_line
-from vgproject.workspace.branch import create_branch
+from vgproject.utils.text import first_line, shorten
 from vgproject.workspace.clone import check_carry
-from vgproject.workspace.workspace import Workspace
-from vgproject.workspace.workspaces import Workspaces
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +98,7 @@ class SessionService:
         event_log: EventLog,
         memory: Memory,
         llm: Llm,
-        workspaces: Workspaces,
+        files: SessionFiles,
         engine: Engine,
         settings: PipelineSettings,
         project: Path,
@@ -118,7 +112,7 @@ class SessionService:
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
-        self._workspaces = workspaces
+        self._files = files
         self._engine = engine
         self._settings = settings
         self._project = project
@@ -190,6 +184,10 @@ class SessionService:
                 return await self._retry(command, admission)
             case c.ResolveApproval():
                 return await self._resolve_approval(command, admission)
+            case c.ResolvePlan():
+                return await self._resolve_plan(command, admission)
+            case c.AnswerQuestion():
+                return await self._answer_question(command, admission)
             case c.ResolveRecovery():
                 return await self._resolve_recovery(command, admission)
             case c.UpdateSettings():
@@ -277,12 +275,12 @@ class SessionService:
         """Raises `ConflictError`: ``task_running`` while a task is open; ``unapplied_changes``, but for ``force``."""
         _check_idle(await self.get_session(session_id, caller))
         if not force:
-            await self._check_applied(session_id)
+            await self._files.expect_applied(session_id)
         async with self._database.unit_of_work() as work:
             await work.sessions.delete(await work.sessions.get(session_id))
             await work.commit()
         self._event_log.forget(session_id)
-        await self._workspaces.delete(session_id)
+        await self._files.delete(session_id)
 
     async def list_turns(self, session_id: str, caller: Caller) -> list[TurnView]:
         """The session's model calls, in no particular order."""
@@ -291,112 +289,41 @@ class SessionService:
             rows = await work.turns.list_turns(session_id)
         return [TurnView.model_validate({name: getattr(row, name) for name in TurnView.model_fields}) for row in rows]
 
+    # Files
+
     async def diff(self, session_id: str, caller: Caller) -> str:
         await self.get_session(session_id, caller)
-        return await (await self._workspaces.open(session_id)).diff()
+        return await self._files.diff(session_id)
 
     async def apply(self, session_id: str, caller: Caller) -> list[FileChange]:
         """Put the session's changes into the project. Raises `ConflictError` (``apply_conflict``, ``task_running``)."""
         view = await self.get_session(session_id, caller)
         if any(task.status == "running" for task in view.tasks):
             raise ConflictError("A task is still changing files: wait for its end.", code="task_running")
-        workspace = await self._workspaces.open(session_id)
-        changes = await workspace.apply()
-        if changes:
-            await self._tell_applied(session_id, workspace, changes, caller.actor)
-        return changes
-
-    async def _tell_applied(
-        self, session_id: str, workspace: Workspace, changes: list[FileChange], actor: Actor
-    ) -> None:
-        applied = WorkspaceApplied(files=changes, applied_by=actor.id)
-        await self._event_log.append(session_id, [NewEvent(applied, actor, key=workspace.apply_id())])
-        workspace.end_apply()
-
-    async def finish_applies(self) -> None:
-        """Finish what a crash interrupted in the middle of an apply, and tell of it."""
-        for session_id in self._workspaces.list_ids():
-            try:
-                workspace = await self._workspaces.open(session_id)
-                if changes := await workspace.finish_apply():
-                    await self._tell_applied(session_id, workspace, changes, Actor(kind="server", id="recovery"))
-            except VgprojectError:
-                logger.exception("The apply of session %s cannot be finished", session_id)
+        return await self._files.apply(session_id, caller.actor)
 
     async def create_branch(self, session_id: str, caller: Caller) -> str:
         """Write the session's changes as a branch of the project's repository; its name."""
         await self.get_session(session_id, caller)
-        return await create_branch(await self._workspaces.open(session_id), session_id)
+        return await self._files.create_branch(session_id)
 
     async def list_workspaces(self, caller: Caller) -> list[WorkspaceView]:
         """The workspaces of the sessions that the caller may see, the largest first."""
-        sessions = {view.session_id: view for view in await self.list_sessions(caller, limit=100_000)}
-        found = [await self._workspaces.measure(name) for name in self._workspaces.list_ids() if name in sessions]
-        return [
-            WorkspaceView(
-                session_id=use.session_id,
-                title=sessions[use.session_id].title,
-                project=use.project,
-                bytes=use.bytes,
-                used_at=to_wire(datetime.fromtimestamp(use.used_at, UTC)),
-                unapplied=len(await (await self._workspaces.open(use.session_id)).unapplied_changes()),
-            )
-            for use in sorted(found, key=lambda use: -use.bytes)
-        ]
-
-    async def _check_applied(self, session_id: str) -> None:
-        try:
-            unapplied = await (await self._workspaces.open(session_id)).unapplied_changes()
-        except NotFoundError:
-            return
-        if unapplied:
-            raise ConflictError(
-                f"The session has {len(unapplied)} changed files that are not applied, {unapplied[0].path!r} among them:"
-                " apply them, or delete the session by force.",
-                code="unapplied_changes",
-                files=[change.path for change in unapplied],
-            )
-
-    # Back in time
+        return await self._files.list_workspaces(await self.list_sessions(caller, limit=100_000))
 
     async def _rewind(self, command: c.Rewind, admission: Admission) -> Ack:
         view = await self._session(command, admission)
         _check_idle(view)
-        seq, checkpoint_id = await self._checkpoint_at(view, command.to_seq)
-        before = await (await self._workspaces.open(view.session_id)).rewind(checkpoint_id)
-        rewound = WorkspaceRewound(
-            to_seq=command.to_seq, checkpoint_seq=seq, checkpoint_id=checkpoint_id, safety_checkpoint_id=before.id
-        )
-        answer = rewound.model_dump()
-        await self._say(view.session_id, rewound, admission, answer)
-        return answer
-
-    async def _checkpoint_at(self, view: SessionView, to_seq: int) -> tuple[int, str]:
-        """The nearest checkpoint at or before ``to_seq``, and where it stands. Raises `ConflictError`."""
-        if to_seq > view.head_seq:
-            raise ConflictError(f"The session has only {view.head_seq} events.", code="no_such_seq")
-        types = {kind.type for kind in (WorkspaceCreated, CheckpointCreated, WorkspaceRewound, SessionForked)}
-        events = [event for event in await self._event_log.read_types(view.session_id, types) if event.seq <= to_seq]
-        found = [(event.seq, event.frame().data.get("checkpoint_id")) for event in in_force(events)]
-        if not found or found[-1][1] is None:
-            raise ConflictError(f"There is no checkpoint at or before {to_seq}.", code="no_checkpoint")
-        return found[-1][0], str(found[-1][1])
+        actor = admission.caller.actor
+        return (await self._files.rewind(view, command.to_seq, actor, scope=admission.scope)).model_dump()
 
     async def fork(self, session_id: str, caller: Caller, *, to_seq: int | None = None) -> SessionView:
         """A new session that begins with this one's conversation and files as they were at ``to_seq``."""
         view = await self.get_session(session_id, caller)
-        seq = view.head_seq if to_seq is None else to_seq
         admission = Admission(caller, "", self._new_id)
         new_id = admission.make_id("ses")
-        try:
-            _, checkpoint_id = await self._checkpoint_at(view, seq)
-            await self._workspaces.fork(session_id, new_id, checkpoint_id)
-        except ConflictError as error:
-            if error.code != "no_checkpoint" or to_seq is not None:
-                raise
-            checkpoint_id = None
+        forked = await self._files.fork(view, to_seq, new_id)
         await self._store_session(new_id, Path(view.project), view.title, view.settings, admission, is_whole=False)
-        forked = SessionForked(from_session=session_id, from_seq=seq, checkpoint_id=checkpoint_id)
         await self._say(new_id, forked, admission)
         return await self.get_session(new_id, caller)
 
@@ -549,6 +476,25 @@ class SessionService:
         )
         return await self._resolve(view, resolved, command.approval_id, task_id, admission)
 
+    async def _resolve_plan(self, command: c.ResolvePlan, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        _, task_id = await self._asked(view, PlanProposed, "approval_id", command.approval_id)
+        if command.plan and (repeated := command.plan.repeated_ids()):
+            raise CommandError(f"Each step needs an id of its own; more than one step has {', '.join(repeated)}.")
+        resolved = PlanResolved(
+            **command.model_dump(include={"approval_id", "decision", "plan", "reason"}),
+            resolved_by=admission.caller.user_id,
+        )
+        return await self._resolve(view, resolved, command.approval_id, task_id, admission)
+
+    async def _answer_question(self, command: c.AnswerQuestion, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        _, task_id = await self._asked(view, QuestionAsked, "question_id", command.question_id)
+        answered = QuestionAnswered(
+            question_id=command.question_id, content=command.content, answered_by=admission.caller.user_id
+        )
+        return await self._resolve(view, answered, command.question_id, task_id, admission)
+
     async def _resolve_recovery(self, command: c.ResolveRecovery, admission: Admission) -> Ack:
         view = await self._session(command, admission)
         asked, task_id = await self._asked(view, RecoveryDecisionRequested, "recovery_id", command.recovery_id)
@@ -570,22 +516,25 @@ class SessionService:
     async def _resolve(
         self,
         view: SessionView,
-        resolved: ApprovalResolved | RecoveryDecisionResolved,
+        resolved: ApprovalResolved | PlanResolved | QuestionAnswered | RecoveryDecisionResolved,
         asked_id: str,
         task_id: str | None,
         admission: Admission,
     ) -> Ack:
         """The first answer wins."""
         key = f"{asked_id}/resolved"
-        answer = {"decision": resolved.decision}
+        if asked_id not in view.waiting_for and not await self._event_log.find(view.session_id, key):
+            raise ConflictError(f"Nobody waits for an answer to {asked_id!r} any more.", code="not_waiting")
+        answer = _decision(resolved)
         stored = await self._say(view.session_id, resolved, admission, answer, key=key, task_id=task_id)
         if not stored.inserted:
-            first = stored.frame().data
+            first = _decision(stored.data())
+            by = stored.frame().actor.id
             raise ConflictError(
-                f"This was answered already: {first['decision']} by {first['resolved_by']}.",
+                f"This was answered already: {shorten(''.join(first.values()), 200)} by {by}.",
                 code="already_resolved",
-                decision=first["decision"],
-                resolved_by=first["resolved_by"],
+                resolved_by=by,
+                **first,
             )
         return answer
 
@@ -660,6 +609,10 @@ class SessionService:
         return stored
 
 
+def _decision(resolved: EventData) -> Ack:
+    return resolved.model_dump(include={"decision", "content"})
+
+
 def _check_idle(view: SessionView) -> None:
     if any(task.status in OPEN for task in view.tasks):
         raise ConflictError("The session has a task that is not ended: cancel it first.", code="task_running")
@@ -681,6 +634,7 @@ def _view(row: SessionRow, tasks: list[TaskRow], sandbox: str) -> SessionView:
             "created_at": to_wire(row.created_at),
             "updated_at": to_wire(row.updated_at),
             "sandbox": sandbox,
+            "waiting_for": [question.partition("/")[2] for question in json.loads(row.waiting)],
             "tasks": [
                 {
                     "task_id": task.id,

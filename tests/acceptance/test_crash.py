@@ -279,8 +279,30 @@ def forget_steps(home: Path, first: str) -> None:
         assert database.execute("DELETE FROM operation_outputs WHERE function_id >= ?", (number,)).rowcount
 
 
-def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Path) -> None:
+MENDED = "def add(a, b):\n    return a + b\n"
+PATCH = f"""\
+--- /dev/null
++++ b/adding.py
+@@ -0,0 +1,2 @@
++{MENDED.replace("    ", "+    ")}--- a/calc.py
++++ b/calc.py
+@@ -1,2 +1,1 @@
+-def add(a, b):
+-    return a - b
++from adding import add as add
+"""
+EDITS: dict[str, tuple[dict[str, str], str, list[str]]] = {
+    "edit_file": ({"path": "calc.py", "old": "a - b", "new": "a + b"}, "Edited calc.py", ["calc.py"]),
+    "write_file": ({"path": "calc.py", "content": MENDED}, "Wrote calc.py", ["calc.py"]),
+    "apply_patch": ({"patch": PATCH}, "Added adding.py.", ["adding.py", "calc.py"]),
+}
+
+
+@pytest.mark.parametrize("tool", EDITS)
+def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Path, tool: str) -> None:
+    arguments, said, changed = EDITS[tool]
     phases = slow_script()["phases"]
+    phases["implementation"][0]["tool_calls"] = [call(tool, **arguments)]
     phases["implementation"][1]["token_delay_ms"] = 200
     model = write_script(tmp_path, script(**phases))
     with serving(tmp_path, model=model) as server:
@@ -294,13 +316,15 @@ def test_an_edit_that_was_made_and_not_noted_is_made_and_told_once(tmp_path: Pat
         log = server.wait_for(session_id, *ENDS)
         diff = server.client.get(f"/v1/sessions/{session_id}/diff").text
     assert log[-1]["type"] == "task_completed"
-    assert "+    return a + b\n" in diff
-    edit = next(event["data"]["tool_call_id"] for event in log if event["data"].get("tool") == "edit_file")
+    assert diff.count("+    return a + b\n") == 1
+    edit = next(event["data"]["tool_call_id"] for event in log if event["data"].get("tool") == tool)
     with closing(sqlite3.connect(tmp_path / "home" / "vgproject.db")) as database:
         [[answer]] = database.execute("SELECT request FROM turns WHERE phase = 'implementation' AND turn = 1")
-    assert "Edited calc.py" in answer
+    assert said in answer
     about = [event["type"] for event in log if event["data"].get("tool_call_id") == edit]
-    assert about == ["tool_requested", "tool_started", "tool_completed", "file_changed", "checkpoint_created"]
+    told = ["file_changed"] * len(changed)
+    assert about == ["tool_requested", "tool_started", "tool_completed", *told, "checkpoint_created"]
+    assert [event["data"]["path"] for event in log if event["type"] == "file_changed"] == changed
 
 
 def test_a_task_that_was_admitted_and_not_queued_goes_on_after_the_next_start(tmp_path: Path) -> None:
@@ -372,6 +396,43 @@ def test_approvals_survive_a_kill_and_may_be_answered_out_of_order(tmp_path: Pat
     results = [event["data"]["result"] for event in log if event["type"] == "tool_completed"]
     assert [result.split("\n")[0] for result in results if "Exit code" in result] == ["first", "second"]
     assert log[-1]["type"] == "task_completed"
+
+
+def test_a_kill_while_colleagues_work_and_a_question_waits_repeats_no_finished_call(tmp_path: Path) -> None:
+    looks = {"tool_calls": [call("read_file", path="calc.py")]}
+    found = {
+        "text": "I think about it. " * 40,
+        "tool_calls": [call("submit_answer", answer="Done.")],
+        "token_delay_ms": 8,
+    }
+    asks = [call("delegate", task="the first"), call("delegate", task="the second"), call("ask_user", question="Well?")]
+    submit = call("submit_research", notes="Nothing.", needs_implementation=False)
+    content = {
+        "calls_log": "calls.jsonl",
+        "phases": {"research": [{"tool_calls": asks}, {"tool_calls": [submit]}], "delegate": [looks, found]},
+    }
+    model = write_script(tmp_path, content)
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        log = server.wait_for(session_id, "tool_completed")
+        question = next(frame["data"] for frame in log if frame["type"] == "question_asked")
+        server.kill()
+    before = len(model_calls(model))
+    with serving(tmp_path, model=model) as server:
+        answer = {"type": "answer", "question_id": question["question_id"], "content": "Well."}
+        server.command(session_id, **answer).raise_for_status()
+        log = server.wait_for(session_id, *ENDS)
+    assert [frame["seq"] for frame in log] == list(range(1, len(log) + 1))
+    done = {frame["data"]["tool"]: frame["data"]["result"] for frame in log if frame["type"] == "tool_completed"}
+    assert (done["delegate"], done["ask_user"]) == ("Done.", "Well.")
+    assert log[-1]["type"] == "task_completed"
+    # A call is counted in the log once it has ended; only those that the kill cut off are made again.
+    counted = [frame for frame in log if frame["type"] == "usage_updated"]
+    assert len(counted) == 6
+    cut_off = before - sum(
+        frame["seq"] < next(f["seq"] for f in log if f["type"] == "task_recovered") for frame in counted
+    )
+    assert len(model_calls(model)) <= 6 + cut_off
 
 
 def test_sigterm_stops_at_a_durable_point_and_the_task_goes_on_after_the_next_start(tmp_path: Path) -> None:

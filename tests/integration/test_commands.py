@@ -21,10 +21,13 @@ from vgproject.memory import Memory, Note
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema import commands as c
+from vgproject.schema.agent_outputs import Plan, PlanStep
 from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import (
     ApprovalRequested,
     ErrorInfo,
+    PlanProposed,
+    QuestionAsked,
     RecoveryDecisionRequested,
     TaskCancelled,
     TaskFailed,
@@ -32,7 +35,9 @@ from vgproject.schema.events import (
 )
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
+from vgproject.session_files import SessionFiles
 from vgproject.sessions import Ack, Caller, SessionService
+from vgproject.tools.base import ToolFailure
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.workspace.workspace import UNBOXED
@@ -181,7 +186,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             event_log=event_log,
             memory=memory,
             llm=Llm(config.llm, {}),
-            workspaces=Workspaces(path, {}, UNBOXED),
+            files=SessionFiles(event_log, Workspaces(path, {}, UNBOXED)),
             engine=engine,
             settings=config.pipeline_settings(),
             project=path,
@@ -267,6 +272,19 @@ async def resolve_recovery(world: World) -> c.AnyCommand:
     return c.ResolveRecovery(session_id=world.session_id, recovery_id="rec", decision="skip")
 
 
+async def resolve_plan(world: World) -> c.AnyCommand:
+    await world.run_one()
+    plan = Plan(summary="Do it.", steps=[PlanStep(id="1", title="All")])
+    await world.say(PlanProposed(approval_id="apr", plan=plan))
+    return c.ResolvePlan(session_id=world.session_id, approval_id="apr", decision="revise", reason="No.")
+
+
+async def answer_question(world: World) -> c.AnyCommand:
+    await world.run_one()
+    await world.say(QuestionAsked(question_id="qst", tool_call_id="call", question="Shall I?"))
+    return c.AnswerQuestion(session_id=world.session_id, question_id="qst", content="Yes.")
+
+
 async def update_settings(world: World) -> c.AnyCommand:
     return c.UpdateSettings(session_id=world.session_id, settings=SessionSettings(max_turns=7))
 
@@ -297,6 +315,8 @@ CASES = [
     resume,
     retry,
     resolve_approval,
+    resolve_plan,
+    answer_question,
     resolve_recovery,
     update_settings,
     remember,
@@ -364,6 +384,15 @@ async def test_a_second_answer_of_another_command_is_refused(tmp_path: Path) -> 
                 await world.execute(command, "another")
             assert (refused.value.code, refused.value.details["decision"]) == ("already_resolved", "approve")
         assert (await world.execute(command, "one"))["duplicate"] is True
+
+
+async def test_arguments_that_the_tool_cannot_take_are_the_mistake_of_who_approves(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        command = await resolve_approval(world)
+        with pytest.raises(ToolFailure, match="timeout_seconds") as refused:
+            await world.execute(command.model_copy(update={"arguments": {"command": "true", "timeout_seconds": 0}}), "")
+        assert (refused.value.code, refused.value.http_status) == ("invalid_arguments", 400)
+        assert (await world.execute(command, ""))["decision"] == "approve"
 
 
 async def test_a_command_that_came_too_early_does_not_act_later_when_it_is_sent_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints, rewinds, forks and clean-up, as a client of the sessions sees them."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from vgproject.conversation import read_conversation
 from vgproject.errors import BadInputError, ConflictError
 from vgproject.schema import commands as c
 from vgproject.schema.settings import SessionSettings
+from vgproject.workspace.workspace import Workspace
 
 BROKEN, MENDED = "def add(a, b):\n    return a - b\n", "def add(a, b):\n    return a + b\n"
 
@@ -80,6 +82,36 @@ async def test_a_rewind_takes_files_and_conversation_back_and_can_be_taken_back(
         await services.sessions.execute(c.Rewind(session_id=session_id, to_seq=end), OWNER)
         assert (workspace.root / "calc.py").read_text() == MENDED
         assert await conversation(services, session_id) == ["task_queued", "task_completed"]
+
+
+@pytest.mark.parametrize("moment", ["before the files", "before the event"])
+async def test_a_rewind_that_a_crash_interrupted_is_finished_and_told_of_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    model = write_script(tmp_path, script())
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise asyncio.CancelledError
+
+    async with services_for(tmp_path, model=model, approvals="never") as services:
+        session_id = await run_task(services)
+        created = await seq_of(services, session_id, "workspace_created")
+        command = c.Rewind(session_id=session_id, to_seq=created)
+        with monkeypatch.context() as patched:
+            what, name = (Workspace, "rewind") if moment == "before the files" else (services.event_log, "append")
+            patched.setattr(what, name, crash)
+            with pytest.raises(asyncio.CancelledError):
+                await services.sessions.execute(command, OWNER, scope="owner/1")
+    async with services_for(tmp_path, model=model, approvals="never") as services:
+        workspace = await services.workspaces.open(session_id)
+        assert (workspace.root / "calc.py").read_text() == BROKEN
+        assert await conversation(services, session_id) == ["task_queued"]
+        again = await services.sessions.execute(command, OWNER, scope="owner/1")
+        told = [
+            event for event in await services.event_log.read(session_id, after=0) if event.type == "workspace_rewound"
+        ]
+    assert (again["to_seq"], again["duplicate"]) == (created, True)
+    assert len(told) == 1
 
 
 async def test_a_rewind_is_refused_while_a_task_runs_and_where_there_is_no_checkpoint(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration.test_tasks import ENDS, OWNER, services_for, start, wait_for
-from sample import TEST_COMMAND, make_project, model_calls, script, write_script
+from sample import TEST_COMMAND, call, make_project, model_calls, script, write_script
 from vgproject.agents.base import Action, Json, TaskInput
 from vgproject.agents.context import ProgressSpan
 from vgproject.agents.reporter import Reporter
@@ -109,6 +109,19 @@ async def test_a_phase_holds_at_its_turns(tmp_path: Path) -> None:
         assert data_of(frames, "budget_exceeded") == [{"limit": "turns", "allowed": 1, "used": 1, "scope": "phase"}]
         await services.sessions.execute(c.Resume(session_id=session_id), OWNER)
         assert (await wait_for(services, session_id, *ENDS))[-1].type == "task_completed"
+
+
+async def test_a_conversation_that_grows_too_long_is_compacted_and_says_what_is_dropped(tmp_path: Path) -> None:
+    make_project(tmp_path / "project")
+    (tmp_path / "project" / "big.txt").write_text("a line\n" * 500)
+    looks = [{"tool_calls": [call("read_file", path="big.txt", limit=500 + number)]} for number in range(8)]
+    content = script(research=[*looks, script()["phases"]["research"][1]])
+    options = {"take_uncommitted": True, "phases": {"research": {"context_tokens": 10_000}}}
+    frames = await run_task(tmp_path, content, **options)
+    [told, *_] = data_of(frames, "context_compacted")
+    assert told["tokens_before"] > 10_000 > told["tokens_after"]
+    assert told["dropped"][0].startswith("The result of read_file, ")
+    assert frames[-1].type == "task_completed"
 
 
 async def test_a_budget_resumed_without_a_raise_holds_again(tmp_path: Path) -> None:

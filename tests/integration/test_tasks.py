@@ -160,17 +160,19 @@ async def test_what_is_approved_for_the_session_is_not_asked_again_in_it(tmp_pat
     assert len(ran) == 4
 
 
-async def test_a_running_command_is_cancelled_at_once(tmp_path: Path) -> None:
-    waiting = [{"tool_calls": [call("run_command", command="echo begun; sleep 60")]}]
+async def test_a_running_command_is_cancelled_at_once_and_what_it_changed_is_a_checkpoint(tmp_path: Path) -> None:
+    waiting = [{"tool_calls": [call("run_command", command="echo half > half.txt; echo begun; sleep 60")]}]
     model = write_script(tmp_path, script(implementation=waiting))
     async with services_for(tmp_path, model=model, approvals="never") as services:
         session_id = await start(services)
-        while not services.broker.partial(session_id):
+        while not any(delta["type"] == "tool_output_delta" for delta in services.broker.partial(session_id)):
             await wait_for(services, session_id, "tool_started")
             await asyncio.sleep(0.01)
         await services.sessions.execute(c.Cancel(session_id=session_id, reason="enough"), OWNER)
         frames = await wait_for(services, session_id, *ENDS)
     assert (frames[-1].type, frames[-1].data["reason"]) == ("task_cancelled", "enough")
+    [kept] = [frame.data for frame in frames if frame.type == "checkpoint_created"]
+    assert kept["files"] == ["half.txt"]
 
 
 async def test_a_steered_message_reaches_the_model_at_its_next_turn(tmp_path: Path) -> None:

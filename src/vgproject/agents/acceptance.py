@@ -33,15 +33,15 @@ class TestCommand:
         self._runs = 0
         self.last: TestRun | None = None
 
-    async def accept(self, report: ImplementationReport) -> str | None:
-        """What the tests complain of, for the agent to mend; ``None`` if they pass or there are none."""
+    async def accept(self, report: ImplementationReport) -> ImplementationReport | str:
+        """The report if the tests pass or there are none; else what they complain of, for the agent to mend."""
         command = self._context.current_settings().test_command
         if command is None:
-            return None
+            return report
         self._runs += 1
         self.last = await self._run_shown(command)
         if self.last.passed:
-            return None
+            return report
         if self._runs >= MAX_TEST_RUNS:
             raise PhaseError(f"The tests still fail after {self._runs} tries: {command}", code="tests_failed")
         return f"The tests fail: {command}\n\n{self.last.output}\n\nMend it, then submit again."

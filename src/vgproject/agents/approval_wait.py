@@ -4,8 +4,8 @@ import asyncio
 from datetime import datetime
 
 from vgproject.agents.context import PhaseContext
-from vgproject.agents.reporter import SERVER
 from vgproject.event_log import NewEvent
+from vgproject.schema.base import Actor
 from vgproject.schema.events import ApprovalResolved
 
 NOBODY = "timeout"
@@ -37,7 +37,13 @@ async def _deny(context: PhaseContext, approval_id: str, tool_call_id: str, allo
         resolved_by=NOBODY,
     )
     task = context.task
-    event = NewEvent(denied, SERVER, task_id=task.task_id, phase=context.phase, key=f"{approval_id}/resolved")
+    event = NewEvent(
+        denied,
+        Actor(kind="server", id=NOBODY),
+        task_id=task.task_id,
+        phase=context.phase,
+        key=f"{approval_id}/resolved",
+    )
     [stored] = await context.services.event_log.append(task.session_id, [event])
     first = stored.data()
     assert isinstance(first, ApprovalResolved)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vgproject.errors import PhaseError
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData, JsonObject, Phase
 from vgproject.schema.events import ImplementationComplete, PhaseComplete, PlanningComplete, ResearchComplete
@@ -31,6 +32,27 @@ class Steps(Protocol):
     def reserve(self, name: str) -> Callable[[Action], Awaitable[Json]]: ...
 
 
+class ReservedSteps:
+    """Steps taken in advance, for work that goes on beside other work of the same task.
+
+    ``name`` is that of all of them; ``most`` is how many there are.
+    """
+
+    def __init__(self, steps: Steps, name: str, most: int) -> None:
+        self._free = iter([steps.reserve(f"{name}/{number}") for number in range(most)])
+        self._most = most
+
+    async def run(self, name: str, action: Action) -> Json:
+        return await self.reserve(name)(action)
+
+    def reserve(self, name: str) -> Callable[[Action], Awaitable[Json]]:
+        """Raises `PhaseError` (``too_many_steps``) where none is left."""
+        reserved = next(self._free, None)
+        if reserved is None:
+            raise PhaseError(f"This takes more than {self._most} model and tool calls.", code="too_many_steps")
+        return reserved
+
+
 class PhaseSettings(BaseModel):
     """How a phase is done, from configuration: ``[phases.NAME]``."""
 
@@ -50,6 +72,8 @@ class PhaseSettings(BaseModel):
     """Time that is spent waiting for a person does not count."""
     retries: int = Field(default=1, ge=0)
     """How often the phase is begun again after an error that may pass."""
+    context_tokens: int = Field(default=120_000, ge=1_000)
+    """How long a conversation may grow, by estimate, before its oldest parts are dropped."""
     tools: list[str] | None = None
     """Names of the tools it may use; by default those of its strategy."""
 

@@ -1,5 +1,6 @@
 """All that a phase's strategy may use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vgproject.agents.approvals import ApprovalPolicy, ApprovalRules
@@ -18,6 +19,9 @@ from vgproject.schema.settings import SessionSettings
 from vgproject.utils.clock import Clock, utc_now
 from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.workspace import Workspace
+
+EXPERT, DELEGATE = "expert", "delegate"
+"""Roles beside the phases, for which a model can be chosen in the same way."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,13 @@ class PhaseContext:
     meter: Meter
     handover: Handover
     workspace: Workspace
+    role_models: Mapping[str, str]
+    """The models of ``expert`` and ``delegate``, where they have their own."""
+
+    def offered(self, default: list[str]) -> list[str]:
+        """The phase's tools: those of its settings, else ``default``. An expert is asked only where there is one."""
+        names = self.phase_settings.tools or default
+        return [name for name in names if name != "ask_expert" or EXPERT in self.role_models]
 
     def approval_policy(self) -> ApprovalPolicy:
         return ApprovalPolicy(

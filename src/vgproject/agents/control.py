@@ -12,6 +12,8 @@ from vgproject.schema.base import EventData
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
+    PlanResolved,
+    QuestionAnswered,
     RecoveryDecisionResolved,
     SettingsUpdated,
     TaskCancelRequested,
@@ -22,12 +24,14 @@ from vgproject.schema.events import (
 )
 from vgproject.schema.settings import SessionSettings
 
-Resolution = TypeVar("Resolution", ApprovalResolved, RecoveryDecisionResolved)
+Resolution = TypeVar("Resolution", ApprovalResolved, PlanResolved, QuestionAnswered, RecoveryDecisionResolved)
 
 GRANT_TYPES = frozenset((ApprovalRequested.type, ApprovalResolved.type, TaskQueued.type))
 CONTROL_TYPES = GRANT_TYPES | frozenset(
     data.type
     for data in (
+        PlanResolved,
+        QuestionAnswered,
         RecoveryDecisionResolved,
         SettingsUpdated,
         TaskCancelRequested,
@@ -36,6 +40,9 @@ CONTROL_TYPES = GRANT_TYPES | frozenset(
         UserMessage,
     )
 )
+
+
+SPOKEN_TYPES = frozenset((UserMessage.type, QuestionAnswered.type, PlanResolved.type))
 
 
 class TaskControl:
@@ -79,8 +86,8 @@ class TaskControl:
             await self.take_whole(event)
 
     async def take_whole(self, event: StoredEvent) -> None:
-        """As `take`, with all that a long message says."""
-        self.take(await self._event_log.whole(event) if event.type == UserMessage.type else event)
+        """As `take`, with all that a person has said at length."""
+        self.take(await self._event_log.whole(event) if event.type in SPOKEN_TYPES else event)
 
     def messages_after(self, seq: int) -> list[tuple[int, UserMessage]]:
         return [(at, message) for at, message in self._messages if at > seq]
@@ -127,8 +134,10 @@ class TaskControl:
                 self._resume_seq = seq
             case UserMessage(delivery="steer"):
                 self._messages.append((seq, data))
-            case ApprovalResolved():
+            case ApprovalResolved() | PlanResolved():
                 self._resolutions[data.approval_id] = data
+            case QuestionAnswered():
+                self._resolutions[data.question_id] = data
             case RecoveryDecisionResolved():
                 self._resolutions[data.recovery_id] = data
             case SettingsUpdated():

@@ -2,10 +2,11 @@
 
 from vgproject.agents.acceptance import TestCommand
 from vgproject.agents.briefing import prepare_briefing
+from vgproject.agents.calls import Call, Outcome
 from vgproject.agents.context import PhaseContext
-from vgproject.agents.loop import AgentLoop, Job
+from vgproject.agents.job import Job
+from vgproject.agents.loop import run_job
 from vgproject.agents.prompts import load_prompt
-from vgproject.agents.tool_calls import Call, Outcome
 from vgproject.memory import MemorySaver
 from vgproject.schema.agent_outputs import ImplementationReport, Plan
 from vgproject.schema.base import EventData
@@ -17,11 +18,15 @@ TOOLS = [
     "search_files",
     "write_file",
     "edit_file",
+    "apply_patch",
     "run_command",
     "git_diff",
     "remember",
     "recall",
     "update_plan_step",
+    "ask_user",
+    "ask_expert",
+    "delegate",
 ]
 
 
@@ -45,13 +50,13 @@ async def run_implementation_agent(
         thread_id=thread_id,
         instructions=load_prompt("implementation"),
         prompt=f"# Task\n\n{base_task}\n\n{_as_markdown(plan)}\n\n## Research notes\n\n{notes}\n\n{briefing.as_markdown()}",
-        tools=context.phase_settings.tools or TOOLS,
+        tools=context.offered(TOOLS),
         submit="submit_implementation",
         output=ImplementationReport,
         accept=tests.accept,
         after_tool=progress.take,
     )
-    report = await AgentLoop(context, job).run()
+    report = await run_job(context, job)
     changes = await context.workspace.changes()
     return ImplementationComplete(
         summary=report.summary, files_changed=changes, diff_stat=_diff_stat(changes), tests=tests.last

@@ -1,54 +1,32 @@
 """The turns of a phase: the model speaks, its tools are run, until it submits the phase's result."""
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+import sys
+from typing import Generic
 
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequestPart,
-    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
 
 from vgproject.agents.bounds import Bounds
+from vgproject.agents.calls import Call, Outcome
+from vgproject.agents.compaction import compact
+from vgproject.agents.consultations import Consultations
 from vgproject.agents.context import PhaseContext
+from vgproject.agents.job import Job, Submission
 from vgproject.agents.loop_watch import Done, LoopWatch
-from vgproject.agents.model_turn import ModelTurns, Turn
-from vgproject.agents.tool_calls import Call, Outcome, ToolCalls
+from vgproject.agents.model_turn import ModelTurns, Turn, tell
+from vgproject.agents.tool_calls import ToolCalls
 from vgproject.errors import PhaseError
-from vgproject.memory import MemorySaver
-from vgproject.schema.base import EventData
-from vgproject.schema.events import AgentMessage, LoopNoticed, Reasoning
+from vgproject.schema.events import ContextCompacted, LoopNoticed
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import TOOLS, definitions, parse_arguments
 
-Submission = TypeVar("Submission")
-
 MAX_TURNS_WITHOUT_CALL = 3
-
-
-@dataclass(frozen=True)
-class Job(Generic[Submission]):
-    """What an agent is asked to do, and how it says that it is done.
-
-    ``thread_id`` names the conversation: its steps and events are kept under it.
-    ``accept`` looks at what was submitted and returns what is wrong with it for the model to mend, or ``None``.
-    """
-
-    model: str
-    memory: MemorySaver
-    thread_id: str
-    instructions: str
-    prompt: str
-    tools: list[str]
-    submit: str
-    output: type[Submission]
-    accept: Callable[[Submission], Awaitable[str | None]] | None = None
-    after_tool: Callable[[Call, Outcome], Awaitable[None]] | None = None
 
 
 class AgentLoop(Generic[Submission]):
@@ -62,13 +40,14 @@ class AgentLoop(Generic[Submission]):
             instructions=job.instructions,
             tools=definitions([*job.tools, job.submit]),
         )
-        self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, self._after_tool)
+        consultations = Consultations(context, job, run_job)
+        self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, consultations, self._after_tool)
         self._bounds = Bounds(context, job.model, job.thread_id)
         self._watch = LoopWatch(
             repeated_calls=context.phase_settings.repeated_calls, idle_turns=context.phase_settings.idle_turns
         )
         self._done: list[Done] = []
-        self._taken_seq = 0
+        self._taken_seq = sys.maxsize if job.is_beside else 0
         self._silent_turns = 0
 
     async def run(self) -> Submission:
@@ -78,6 +57,7 @@ class AgentLoop(Generic[Submission]):
         number = 0
         while True:
             await self._bounds.hold(number)
+            history = await self._fit(history, number)
             turn = await self._turns.take(number, history, parts, self._taken_seq)
             self._taken_seq = turn.taken_seq
             history += [turn.request, turn.response]
@@ -102,16 +82,25 @@ class AgentLoop(Generic[Submission]):
             await self._context.reporter.send_update(told, key)
         return [UserPromptPart(notice.message)]
 
+    async def _fit(self, history: list[ModelMessage], number: int) -> list[ModelMessage]:
+        limit = self._context.phase_settings.context_tokens
+        compacted = compact(history, limit)
+        if compacted is None:
+            return history
+        told = ContextCompacted(
+            reason=f"The conversation had grown beyond {limit} tokens.",
+            tokens_before=compacted.tokens_before,
+            tokens_after=compacted.tokens_after,
+            dropped=compacted.dropped,
+        )
+        await self._context.reporter.send_update(told, f"{self._job.thread_id}/compacted/{number}")
+        return compacted.history
+
     async def _say(self, turn: Turn, number: int) -> None:
         context = self._context
-        said: list[tuple[EventData, str]] = []
-        if thinking := _thinking(turn):
-            said.append((Reasoning(message_id=turn.message_id, text=thinking), f"{turn.message_id}/reasoning"))
-        if text := turn.response.text:
-            said.append((AgentMessage(message_id=turn.message_id, text=text), f"{turn.message_id}/text"))
-        said.append((context.meter.count(context.phase, turn.model, turn.usage), f"{turn.message_id}/usage"))
-        await context.reporter.send_updates(said)
-        context.services.broker.end_message(context.task.session_id, turn.message_id)
+        await tell(context, turn)
+        if self._job.is_beside:
+            return
         share = 1 - 1 / (1 + (number + 1) / 8)
         await context.reporter.send_progress(
             context.span.at(0.9 * share), f"{context.phase.capitalize()}, turn {number + 1}", turn.message_id
@@ -137,8 +126,8 @@ class AgentLoop(Generic[Submission]):
         except ToolFailure as failure:
             return None, failure.message
         assert isinstance(submission, self._job.output)
-        complaint = await self._job.accept(submission) if self._job.accept else None
-        return (None, complaint) if complaint else (submission, None)
+        accepted = await self._job.accept(submission) if self._job.accept else submission
+        return (None, accepted) if isinstance(accepted, str) else (accepted, None)
 
     def _nudge(self) -> UserPromptPart:
         self._silent_turns += 1
@@ -151,7 +140,9 @@ class AgentLoop(Generic[Submission]):
         return UserPromptPart(f"Go on with your tools. When you are done, call `{self._job.submit}`.")
 
     async def _after_tool(self, call: Call, outcome: Outcome) -> None:
-        self._context.meter.work(self._context.phase, outcome.duration_ms / 1000)
+        if call.consult is None:
+            # What others did is counted by them; a person's time is not counted.
+            self._context.meter.work(self._context.phase, outcome.duration_ms / 1000)
         arguments = json.dumps(call.arguments, sort_keys=True)
         self._done.append(Done(call.part.tool_name, arguments, outcome.text, bool(outcome.changes)))
         if note := outcome.details.get("note"):
@@ -160,5 +151,6 @@ class AgentLoop(Generic[Submission]):
             await self._job.after_tool(call, outcome)
 
 
-def _thinking(turn: Turn) -> str:
-    return "".join(part.content for part in turn.response.parts if isinstance(part, ThinkingPart))
+async def run_job(context: PhaseContext, job: Job[Submission]) -> Submission:
+    """Raises `PhaseError` where the model does not come to a valid submission."""
+    return await AgentLoop(context, job).run()

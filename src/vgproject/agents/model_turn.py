@@ -9,6 +9,7 @@ from pydantic_ai.messages import (
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
+    ThinkingPart,
     ToolReturnPart,
     UserPromptPart,
 )
@@ -19,7 +20,8 @@ from vgproject.agents.context import PhaseContext
 from vgproject.llm.base import ModelCall, ModelReply
 from vgproject.llm.messages import dump_messages, dump_response, load_response
 from vgproject.models.tables import TurnRow
-from vgproject.schema.events import ModelFellBack, ModelRetried, Usage
+from vgproject.schema.base import EventData
+from vgproject.schema.events import AgentMessage, ModelFellBack, ModelRetried, Reasoning, Usage
 from vgproject.tools.registry import TOOLS
 from vgproject.utils.ids import derived_id
 from vgproject.utils.secrets import MaskedStream, SecretMask
@@ -167,6 +169,19 @@ class MaskedText:
     frame: dict[str, object]
     stream: MaskedStream
     said: int = 0
+
+
+async def tell(context: PhaseContext, turn: Turn) -> None:
+    """Store what the model said and what it took; its deltas are then not needed any more."""
+    said: list[tuple[EventData, str]] = []
+    thinking = "".join(part.content for part in turn.response.parts if isinstance(part, ThinkingPart))
+    if thinking:
+        said.append((Reasoning(message_id=turn.message_id, text=thinking), f"{turn.message_id}/reasoning"))
+    if text := turn.response.text:
+        said.append((AgentMessage(message_id=turn.message_id, text=text), f"{turn.message_id}/text"))
+    said.append((context.meter.count(context.phase, turn.model, turn.usage), f"{turn.message_id}/usage"))
+    await context.reporter.send_updates(said)
+    context.services.broker.end_message(context.task.session_id, turn.message_id)
 
 
 class Listener:

@@ -8,18 +8,23 @@ from contextlib import asynccontextmanager, contextmanager
 class PhaseClock:
     def __init__(self, timeout: asyncio.Timeout) -> None:
         self._timeout = timeout
+        self._waiting = 0
+        self._left: float | None = None
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """The clock stands still inside."""
+        """The clock stands still while anybody is inside."""
         loop = asyncio.get_running_loop()
-        deadline = self._timeout.when()
-        left = None if deadline is None else deadline - loop.time()
-        self._timeout.reschedule(None)
+        if not self._waiting and (deadline := self._timeout.when()) is not None:
+            self._left = deadline - loop.time()
+            self._timeout.reschedule(None)
+        self._waiting += 1
         try:
             yield
         finally:
-            self._timeout.reschedule(None if left is None else loop.time() + left)
+            self._waiting -= 1
+            if not self._waiting and self._left is not None:
+                self._timeout.reschedule(loop.time() + self._left)
 
 
 @asynccontextmanager

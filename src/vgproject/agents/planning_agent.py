@@ -2,14 +2,16 @@
 
 from vgproject.agents.briefing import prepare_briefing
 from vgproject.agents.context import PhaseContext
-from vgproject.agents.loop import AgentLoop, Job
+from vgproject.agents.job import Job
+from vgproject.agents.loop import run_job
+from vgproject.agents.plan_gate import PlanGate
 from vgproject.agents.prompts import load_prompt
 from vgproject.memory import MemorySaver
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData
 from vgproject.schema.events import PlanningComplete
 
-TOOLS = ["list_files", "read_file", "search_files", "recall"]
+TOOLS = ["list_files", "read_file", "search_files", "recall", "ask_user", "ask_expert", "delegate"]
 
 
 async def run_planning_agent(
@@ -23,18 +25,12 @@ async def run_planning_agent(
         thread_id=thread_id,
         instructions=load_prompt("planning"),
         prompt=f"# Task\n\n{base_task}\n\n## Research notes\n\n{notes}\n\n{briefing.as_markdown()}".strip(),
-        tools=context.phase_settings.tools or TOOLS,
+        tools=context.offered(TOOLS),
         submit="submit_plan",
         output=Plan,
-        accept=_check_steps,
+        accept=PlanGate(context, thread_id).accept,
     )
-    return await AgentLoop(context, job).run()
-
-
-async def _check_steps(plan: Plan) -> str | None:
-    ids = [step.id for step in plan.steps]
-    repeated = sorted({step_id for step_id in ids if ids.count(step_id) > 1})
-    return f"Each step needs an id of its own; these stand more than once: {', '.join(repeated)}." if repeated else None
+    return await run_job(context, job)
 
 
 class PlanningStrategy:

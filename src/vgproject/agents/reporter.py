@@ -15,11 +15,18 @@ class Reporter:
     says nothing twice.
     """
 
-    def __init__(self, event_log: EventLog, task: TaskInput, *, percent: float = 0.0) -> None:
+    def __init__(self, event_log: EventLog, task: TaskInput, *, percent: float = 0.0, agent: str | None = None) -> None:
         self._event_log = event_log
-        self._task = task
+        self.task = task
         self._percent = percent
         self.phase: Phase | None = None
+        self._agent = agent
+
+    def as_agent(self, agent: str) -> "Reporter":
+        """One that speaks in the name of another agent of the same phase."""
+        reporter = Reporter(self._event_log, self.task, agent=agent)
+        reporter.phase = self.phase
+        return reporter
 
     async def send_update(self, data: EventData, key: str, *, actor: Actor | None = None) -> StoredEvent:
         """``key`` is unique within the attempt; an event that was said before comes back with ``inserted=False``."""
@@ -29,11 +36,12 @@ class Reporter:
     async def send_updates(
         self, updates: list[tuple[EventData, str]], *, actor: Actor | None = None
     ) -> list[StoredEvent]:
-        actor = actor or (Actor(kind="agent", id=self.phase) if self.phase else SERVER)
+        agent = self._agent or self.phase
+        actor = actor or (Actor(kind="agent", id=agent) if agent else SERVER)
         return await self._event_log.append(
-            self._task.session_id,
+            self.task.session_id,
             [
-                NewEvent(data, actor, task_id=self._task.task_id, phase=self.phase, key=f"{self._task.key}/{key}")
+                NewEvent(data, actor, task_id=self.task.task_id, phase=self.phase, key=f"{self.task.key}/{key}")
                 for data, key in updates
             ],
         )

@@ -2,14 +2,15 @@
 
 from vgproject.agents.briefing import prepare_briefing
 from vgproject.agents.context import PhaseContext
-from vgproject.agents.loop import AgentLoop, Job
+from vgproject.agents.job import Job
+from vgproject.agents.loop import run_job
 from vgproject.agents.prompts import load_prompt
 from vgproject.memory import MemorySaver
 from vgproject.schema.agent_outputs import ResearchNotes
 from vgproject.schema.base import EventData
 from vgproject.schema.events import ResearchComplete
 
-TOOLS = ["list_files", "read_file", "search_files", "recall", "remember"]
+TOOLS = ["list_files", "read_file", "search_files", "recall", "remember", "ask_user", "ask_expert", "delegate"]
 
 
 async def run_research_agent(
@@ -23,11 +24,11 @@ async def run_research_agent(
         thread_id=thread_id,
         instructions=load_prompt("research"),
         prompt=f"# Task\n\n{base_task}\n\n{briefing.as_markdown()}".strip(),
-        tools=context.phase_settings.tools or TOOLS,
+        tools=context.offered(TOOLS),
         submit="submit_research",
         output=ResearchNotes,
     )
-    notes = await AgentLoop(context, job).run()
+    notes = await run_job(context, job)
     for fact in notes.key_facts:
         memory.note("key_fact", fact)
     for path in notes.related_files:

@@ -7,14 +7,14 @@ stand side by side run together. Each has its step reserved before anything is w
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from itertools import count, groupby
 
-from pydantic import BaseModel, Field
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 
 from vgproject.agents.approval_wait import NOBODY, wait_for_approval
-from vgproject.agents.base import Action, Json
+from vgproject.agents.base import Json
+from vgproject.agents.calls import Call, Outcome
+from vgproject.agents.consultations import Consult, Consultations
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
 from vgproject.agents.tool_output import open_output
@@ -24,7 +24,6 @@ from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
     CheckpointCreated,
-    FileChange,
     FileChanged,
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
@@ -33,43 +32,9 @@ from vgproject.schema.events import (
     ToolRequested,
     ToolStarted,
 )
-from vgproject.tools.base import Tool, ToolContext, ToolFailure
+from vgproject.tools.base import Tool, ToolContext, ToolFailure, ToolResult
 from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.utils.ids import derived_id
-
-
-class Outcome(BaseModel):
-    """How a tool call ended; recorded as the result of its step."""
-
-    ok: bool
-    text: str
-    code: str = ""
-    details: JsonObject = Field(default_factory=dict)
-    changes: list[FileChange] = Field(default_factory=list)
-    checkpoint_id: str | None = None
-    skipped: list[str] = Field(default_factory=list)
-    duration_ms: int = 0
-
-
-@dataclass
-class Call:
-    """A call on its way. ``id`` is unique in the session; the model knows the call by ``part.tool_call_id``."""
-
-    id: str
-    part: ToolCallPart
-    tool: Tool | None
-    arguments: JsonObject
-    problem: ToolFailure | None
-    approval_reason: str | None
-    asked_at: str = ""
-    """When approval was asked for, as the log has it."""
-    edited: bool = False
-    """A person has changed the arguments."""
-    step: Callable[[Action], Awaitable[Json]] | None = None
-
-    @property
-    def only_reads(self) -> bool:
-        return self.tool is None or self.tool.effect == "none"
 
 
 class ToolCalls:
@@ -79,6 +44,7 @@ class ToolCalls:
         memory: MemorySaver,
         thread_id: str,
         tools: Sequence[str],
+        consultations: Consultations,
         after: Callable[[Call, Outcome], Awaitable[None]],
     ) -> None:
         """``tools`` are those that may be run; ``after`` is told of each call's end, also of one before a crash."""
@@ -86,6 +52,7 @@ class ToolCalls:
         self._memory = memory
         self._thread_id = thread_id
         self._tools = {name: TOOLS[name] for name in tools}
+        self._consultations = consultations
         self._after = after
         self._seen: dict[str, str] = {}
 
@@ -94,7 +61,10 @@ class ToolCalls:
         calls = [self._prepare(turn, part) for part in parts]
         await self._announce(calls)
         for call in calls:
-            if call.problem is None:
+            if call.problem or call.tool is None:
+                continue
+            call.consult = self._consultations.prepare(call.tool.name, call.id)
+            if call.consult is None:
                 call.step = self._context.steps.reserve(f"tool/{self._thread_id}/{call.id}")
         answers: list[ToolReturnPart] = []
         for side_by_side, group in groupby(calls, key=lambda call: call.only_reads):
@@ -153,6 +123,8 @@ class ToolCalls:
         return ToolReturnPart(tool_name=call.part.tool_name, content=outcome.text, tool_call_id=call.part.tool_call_id)
 
     async def _outcome(self, call: Call) -> Outcome:
+        if call.consult:
+            return await self._consult(call, call.consult)
         if call.problem or call.tool is None or call.step is None:
             problem = call.problem or ToolFailure("The call cannot be run.", code="unknown_tool")
             return Outcome(ok=False, text=problem.message, code=problem.code)
@@ -166,6 +138,13 @@ class ToolCalls:
             return outcome.model_dump()
 
         return Outcome.model_validate(await call.step(run))
+
+    async def _consult(self, call: Call, consult: Consult) -> Outcome:
+        started = ToolStarted(tool_call_id=call.id, tool=call.part.tool_name)
+        await self._context.reporter.send_update(started, f"{call.id}/started")
+        assert call.tool is not None
+        arguments = parse_arguments(call.tool, call.arguments)
+        return await self._outcome_of(lambda: consult(arguments))
 
     async def _denial(self, call: Call) -> Outcome | None:
         """Wait for the person's word. ``None`` if the call may run, perhaps with other arguments."""
@@ -204,16 +183,9 @@ class ToolCalls:
             outcome.checkpoint_id, outcome.skipped = made.id, list(made.skipped)
 
     async def _execute(self, call: Call, tool: Tool) -> Outcome:
-        began = time.monotonic()
-        try:
-            with open_output(self._context, call.id) as output:
-                result = await tool.run(parse_arguments(tool, call.arguments), self._tool_context(call, output))
-            outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
-        except VgprojectError as failure:
-            outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
-        outcome.text = self._context.services.secrets.mask(outcome.text)
-        outcome.duration_ms = round((time.monotonic() - began) * 1000)
-        return outcome
+        with open_output(self._context, call.id) as output:
+            context = self._tool_context(call, output)
+            return await self._outcome_of(lambda: tool.run(parse_arguments(tool, call.arguments), context))
 
     def _tool_context(self, call: Call, output: Callable[[str], None]) -> ToolContext:
         async def keep(content: bytes) -> JsonObject:
@@ -247,6 +219,18 @@ class ToolCalls:
             case _:
                 text = "The server was interrupted during this call. A person has looked and says that it was done."
                 return Outcome(ok=True, text=text)
+
+    async def _outcome_of(self, work: Callable[[], Awaitable[ToolResult]]) -> Outcome:
+        """How ``work`` ended, without the secrets that came to light."""
+        began = time.monotonic()
+        try:
+            result = await work()
+            outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
+        except VgprojectError as failure:
+            outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
+        outcome.text = self._context.services.secrets.mask(outcome.text)
+        outcome.duration_ms = round((time.monotonic() - began) * 1000)
+        return outcome
 
     async def _find_done(self, call: Call, tool: Tool) -> Outcome | None:
         try:

@@ -78,7 +78,7 @@ class Client:
                 raise UnauthenticatedError(f"The server refused the connection: {error}") from error
             except (ConnectionClosed, OSError) as error:
                 if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code in FINAL_CLOSE_CODES:
-                    raise VgprojectError(error.rcvd.reason, code=f"closed_{error.rcvd.code}") from error
+                    raise VgprojectError(error.rcvd.reason, code="connection_closed") from error
                 if failures == len(RECONNECT_SECONDS):
                     raise UnavailableError("The server is gone.", code="no_server") from error
                 await asyncio.sleep(RECONNECT_SECONDS[failures])

@@ -19,7 +19,23 @@ TASK_LIMITS = {
     "turns": "max_task_turns",
     "seconds": "max_seconds",
 }
+PLAN_ANSWERS = {"y": "approve", "c": "revise", "s": "reject"}
 RECOVERY_ANSWERS = {"r": "run_again", "s": "skip", "d": "mark_done"}
+
+ASKS = frozenset(
+    {
+        "approval_requested",
+        "question_asked",
+        "plan_proposed",
+        "recovery_decision_requested",
+        "budget_exceeded",
+        "loop_paused",
+    }
+)
+SETTLES = frozenset(
+    {"approval_resolved", "question_answered", "plan_resolved", "recovery_decision_resolved", "task_resumed"}
+)
+QUESTION_IDS = ("approval_id", "question_id", "recovery_id")
 
 
 class View(Protocol):
@@ -43,13 +59,17 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
             continue
         if frame["type"] in ENDS:
             return ENDS[frame["type"]]
-        if frame["type"] in ("approval_requested", "recovery_decision_requested", "budget_exceeded", "loop_paused"):
-            asked[frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget"] = frame
-        elif frame["type"] in ("approval_resolved", "recovery_decision_resolved", "task_resumed"):
-            asked.pop(frame["data"].get("approval_id") or frame["data"].get("recovery_id") or "budget", None)
+        if frame["type"] in ASKS:
+            asked[_question_id(frame)] = frame
+        elif frame["type"] in SETTLES:
+            asked.pop(_question_id(frame), None)
         if asked and frame.get("seq", 0) >= head_seq and not await _answer(client, session_id, asked):
             return NEEDS_ANSWER
     raise AssertionError("following has no end")
+
+
+def _question_id(frame: dict[str, Any]) -> str:
+    return next((str(frame["data"][name]) for name in QUESTION_IDS if name in frame["data"]), "budget")
 
 
 async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, Any]]) -> bool:
@@ -65,30 +85,38 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
         if frame["type"] == "approval_requested":
             decision = await _choose(f"Run {frame['data']['arguments']}? [y]es, [n]o, [a]lways this: ", ANSWERS)
             await client.command(session_id, type="resolve_approval", approval_id=asked_id, decision=decision)
+        elif frame["type"] == "question_asked":
+            said = await _read_answer(frame["data"]["choices"])
+            await client.command(session_id, type="answer", question_id=asked_id, content=said)
+        elif frame["type"] == "plan_proposed":
+            await client.command(session_id, type="resolve_plan", approval_id=asked_id, **await _judge_plan())
         elif frame["type"] == "recovery_decision_requested":
             question = f"{frame['data']['arguments']}: [r]un again, [s]kip, [d]one already: "
             decision = await _choose(question, RECOVERY_ANSWERS)
             await client.command(session_id, type="resolve_recovery", recovery_id=asked_id, decision=decision)
-        elif frame["type"] == "loop_paused":
-            said = await _read("The agent seems to be stuck. What should it do? Nothing stops it: ")
-            if not said:
-                await client.command(session_id, type="cancel")
-                return True
-            await client.command(session_id, type="message", content=said)
-            await client.command(session_id, type="resume")
         else:
-            data = frame["data"]
-            raised = await _read(f"A new limit above {data['allowed']:g} {data['limit']}, or nothing to stop: ")
-            if not raised:
-                await client.command(session_id, type="cancel")
-                return True
-            settings = _raised(data, frame["phase"], float(raised))
-            await client.command(session_id, type="update_settings", settings=settings)
-            await client.command(session_id, type="resume")
+            await _end_pause(client, session_id, frame)
     except VgprojectError as error:
         if error.code != "already_resolved":
             raise
     return True
+
+
+async def _end_pause(client: Client, session_id: str, frame: dict[str, Any]) -> None:
+    """Say how the task goes on, or stop it."""
+    data = frame["data"]
+    is_stuck = frame["type"] == "loop_paused"
+    limit = f"A new limit above {data['allowed']:g} {data['limit']}" if not is_stuck else ""
+    said = await _read(f"{limit or 'The agent is stuck: what should it do'}, or nothing to stop: ")
+    if not said:
+        await client.command(session_id, type="cancel")
+        return
+    if is_stuck:
+        await client.command(session_id, type="message", content=said)
+    else:
+        settings = _raised(data, frame["phase"], float(said))
+        await client.command(session_id, type="update_settings", settings=settings)
+    await client.command(session_id, type="resume")
 
 
 def _raised(exceeded: dict[str, Any], phase: str, value: float) -> dict[str, Any]:
@@ -99,6 +127,19 @@ def _raised(exceeded: dict[str, Any], phase: str, value: float) -> dict[str, Any
         turns = {"max_turns": number} if limit == "turns" else {}
         return {"phase_budgets": {phase: {limit: number}}, **turns}
     return {TASK_LIMITS[limit]: number}
+
+
+async def _read_answer(choices: list[str]) -> str:
+    """What the person says, or the choice whose number they give."""
+    while not (said := (await _read("> ")).strip()):
+        pass
+    return choices[int(said) - 1] if said.isdecimal() and 0 < int(said) <= len(choices) else said
+
+
+async def _judge_plan() -> dict[str, str]:
+    decision = await _choose("Follow this plan? [y]es, [c]hange it, [s]top: ", PLAN_ANSWERS)
+    reason = "" if decision == "approve" else (await _read("Why, and what instead: ")).strip()
+    return {"decision": decision, **({"reason": reason} if reason else {})}
 
 
 async def _choose(question: str, answers: dict[str, str]) -> str:

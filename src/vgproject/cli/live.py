@@ -51,8 +51,19 @@ class LiveView:
             "model_retried": lambda _, data: self._line(
                 f"[yellow]The model is asked again ({escape(data['reason'])}); what it said does not count.[/]"
             ),
+            "context_compacted": lambda _, data: self._line(
+                f"[dim]{escape(data['reason'])} {len(data['dropped'])} older parts are dropped.[/]"
+            ),
             "approval_requested": lambda _, data: self._line(f"[yellow]Needs approval: {escape(data['reason'])}[/]"),
             "approval_resolved": lambda _, data: self._line(
+                f"[yellow]{data['decision']} by {escape(data['resolved_by'])}[/]"
+            ),
+            "question_asked": self._question,
+            "question_answered": lambda _, data: self._line(
+                f"[yellow]{escape(data['answered_by'])}: {escape(data['content'])}[/]"
+            ),
+            "plan_proposed": self._plan,
+            "plan_resolved": lambda _, data: self._line(
                 f"[yellow]{data['decision']} by {escape(data['resolved_by'])}[/]"
             ),
             "recovery_decision_requested": lambda _, data: self._line(f"[yellow]{escape(data['unknown'])}[/]"),
@@ -109,6 +120,11 @@ class LiveView:
         self._line(f"\n[bold]Plan[/] {escape(plan['summary'])}")
         for step in plan["steps"]:
             self._line(f"  {escape(step['id'])}. {escape(step['title'])} [dim]{escape(', '.join(step['files']))}[/]")
+
+    def _question(self, _: Frame, data: Frame) -> None:
+        self._line(f"\n[bold yellow]? {escape(data['question'])}[/]")
+        for number, choice in enumerate(data["choices"], start=1):
+            self._line(f"  {number}. {escape(choice)}")
 
     def _implemented(self, _: Frame, data: Frame) -> None:
         self._line(f"\n{escape(data['summary'])}")

@@ -7,11 +7,14 @@ from vgproject.agents.base import TaskInput
 from vgproject.cli.recording import Attempt, RecordedTask, TurnKey
 from vgproject.event_log import EventLog, NewEvent
 from vgproject.llm.recorded import RecordedBackend
+from vgproject.repositories.event_store import ASKS, SETTLES
 from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import (
     EVENT_TYPES,
     ApprovalRequested,
     ApprovalResolved,
+    PlanResolved,
+    QuestionAnswered,
     SettingsUpdated,
     TaskCancelRequested,
     TaskResumed,
@@ -19,7 +22,7 @@ from vgproject.schema.events import (
 from vgproject.schema.frames import EventFrame
 
 NOBODY = Actor(kind="server", id="replay")
-QUESTIONS = (ApprovalRequested.type, "budget_exceeded", "loop_paused", "recovery_decision_requested")
+QUESTIONS = (*ASKS, "budget_exceeded", "loop_paused")
 ANCHORED = (SettingsUpdated.type, TaskResumed.type, TaskCancelRequested.type)
 
 
@@ -31,7 +34,12 @@ class Labels:
 
     def label(self, frame: EventFrame) -> str:
         about = next(
-            (frame.data[name] for name in ("approval_id", "tool_call_id", "message_id") if name in frame.data), ""
+            (
+                frame.data[name]
+                for name in ("approval_id", "question_id", "tool_call_id", "message_id")
+                if name in frame.data
+            ),
+            "",
         )
         name = f"{frame.type}/{frame.phase}/{about}"
         self._alike[name] += 1
@@ -47,8 +55,10 @@ class People:
         self._task = task
         self._backend = backend
         self._messages = recording.messages()
-        self._approvals = {
-            frame.data["approval_id"]: frame for frame in attempt.frames if frame.type == "approval_resolved"
+        self._answers = {
+            frame.data[SETTLES[frame.type]]: frame
+            for frame in attempt.frames
+            if frame.type in (ApprovalResolved.type, PlanResolved.type, QuestionAnswered.type)
         }
         self._ran = {frame.data["tool_call_id"] for frame in attempt.frames if frame.type == "tool_started"}
         self._after = _after(attempt)
@@ -74,7 +84,7 @@ class People:
 
     async def _answer(self, frame: EventFrame) -> None:
         said = self._after.get(self._labels.label(frame), [])
-        resolved = self._approvals.get(frame.data["approval_id"]) if frame.type == ApprovalRequested.type else None
+        resolved = self._answers.get(frame.data[ASKS[frame.type]]) if frame.type in ASKS else None
         if resolved:
             said = [resolved, *said]
         for again in said:

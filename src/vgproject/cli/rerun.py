@@ -122,7 +122,7 @@ def _scratch(loaded: Loaded, directory: Path, project: Path) -> Loaded:
         "project": project,
         "database_url": None,
         "model": MODEL,
-        "models": {},
+        "models": {"expert": MODEL},
         "phases": {phase: settings.model_copy(update={"model": None}) for phase, settings in config.phases.items()},
         "llm": config.llm.model_copy(update={"attempts": 1}),
     }

@@ -62,6 +62,7 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         "max_task_turns": config.max_task_turns,
         "max_seconds": config.max_seconds,
         "approval_timeout_seconds": config.approval_timeout_seconds,
+        "plan_gate": config.plan_gate,
         "take_uncommitted": config.take_uncommitted,
         "carry": config.carry,
     }

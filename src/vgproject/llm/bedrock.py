@@ -7,7 +7,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from vgproject.errors import ModelError
+from vgproject.errors import ModelChoiceError
 
 
 def create_client(model: str, environment: Mapping[str, str]) -> Any:
@@ -15,7 +15,7 @@ def create_client(model: str, environment: Mapping[str, str]) -> Any:
     profile = environment.get("AWS_PROFILE")
     key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if not ((key and secret) or profile):
-        raise ModelError(
+        raise ModelChoiceError(
             f"The model {model} needs the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
             code="no_model_key",
         )
@@ -28,9 +28,9 @@ def create_client(model: str, environment: Mapping[str, str]) -> Any:
             profile_name=profile,
         )
     except BotoCoreError as error:
-        raise ModelError(f"The model {model} cannot be used: {error}.", code="no_model_key") from error
+        raise ModelChoiceError(f"The model {model} cannot be used: {error}.", code="no_model_key") from error
     if session.region_name is None:
-        raise ModelError(f"The model {model} needs its region in AWS_REGION.", code="no_model_key")
+        raise ModelChoiceError(f"The model {model} needs its region in AWS_REGION.", code="no_model_key")
     return session.client(
         "bedrock-runtime",
         endpoint_url=environment.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),

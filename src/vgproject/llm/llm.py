@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vgproject.errors import ModelError
+from vgproject.errors import ModelChoiceError, ModelError
 from vgproject.llm.base import Backend, ModelCall, ModelListener, ModelReply
 from vgproject.llm.providers import PROVIDERS, ProviderBackend, build_model
 from vgproject.llm.scripted import ScriptedBackend, load_script
@@ -39,7 +39,7 @@ def parse_name(name: str) -> tuple[str, str]:
     """Provider and model. Raises `ModelError` (``bad_model_name``)."""
     provider, colon, model = name.partition(":")
     if not colon or not model or provider not in NAMES:
-        raise ModelError(
+        raise ModelChoiceError(
             f"{name!r} names no model: it must be PROVIDER:NAME, with one of {', '.join(NAMES)}.", code="bad_model_name"
         )
     return provider, model
@@ -71,7 +71,7 @@ class Llm:
             if provider.default_model and any(self._environment.get(key) for key in provider.keys):
                 return f"{name}:{provider.default_model}"
         keys = ", ".join(key for provider in PROVIDERS.values() for key in provider.keys)
-        raise ModelError(
+        raise ModelChoiceError(
             f"There is no model: none of {keys} is set. Set one, or use a local model with --model ollama:NAME"
             " or --model openai-compatible:NAME and OPENAI_BASE_URL.",
             code="no_model_key",

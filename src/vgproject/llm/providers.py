@@ -26,7 +26,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
-from vgproject.errors import ModelError
+from vgproject.errors import ModelChoiceError, ModelError
 from vgproject.llm.base import ModelCall, ModelListener, ModelReply
 from vgproject.llm.prices import usage_of
 
@@ -293,7 +293,7 @@ def build_model(provider: str, name: str, environment: Mapping[str, str]) -> Mod
         model: Model = resolve_name(kind.model)(name, provider=resolve_name(kind.provider)(**options))
     except UserError as error:
         sentence = hide_secrets(f"The model {provider}:{name} cannot be used: {error}", environment)
-        raise ModelError(sentence, code="bad_model_name") from error
+        raise ModelChoiceError(sentence, code="bad_model_name") from error
     return model
 
 
@@ -310,7 +310,7 @@ def _key(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
     names = kind.keys or kind.others
     key = next((environment[name] for name in names if environment.get(name)), None)
     if key is None and kind.keys:
-        raise ModelError(f"The model {model} needs the variable {' or '.join(kind.keys)}.", code="no_model_key")
+        raise ModelChoiceError(f"The model {model} needs the variable {' or '.join(kind.keys)}.", code="no_model_key")
     return key or "none"
 
 
@@ -318,5 +318,5 @@ def _address(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
     assert kind.url
     url = environment.get(kind.url) or kind.default_url
     if not url:
-        raise ModelError(f"The model {model} needs its address in {kind.url}.", code="no_model_key")
+        raise ModelChoiceError(f"The model {model} needs its address in {kind.url}.", code="no_model_key")
     return url

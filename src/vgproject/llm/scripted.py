@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_ai.messages import ModelResponse, ModelResponsePart, TextPart, ThinkingPart, ToolCallPart, UserPromptPart
 from pydantic_ai.usage import RequestUsage
 
-from vgproject.errors import ModelError
+from vgproject.errors import ModelChoiceError, ModelError
 from vgproject.llm.base import ModelCall, ModelListener, ModelReply
 from vgproject.schema.events import Usage
 
@@ -82,11 +82,11 @@ def load_script(path: Path) -> Script:
     try:
         return Script.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ModelError(f"The script {path} cannot be read: {error.strerror}.", code="bad_script") from error
+        raise ModelChoiceError(f"The script {path} cannot be read: {error.strerror}.", code="bad_script") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
+        raise ModelChoiceError(
             f"The script {path} is not right at {place or 'its top'}: {first['msg']}.", code="bad_script"
         ) from error
 

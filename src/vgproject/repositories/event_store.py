@@ -15,9 +15,19 @@ from vgproject.errors import NotFoundError, VgprojectError
 SEQ_BITS = 40
 """An event's id is ``session number << 40 | seq``: eight million sessions with a million million events each."""
 
-ASKS = {"approval_requested": "approval_id", "recovery_decision_requested": "recovery_id"}
+ASKS = {
+    "approval_requested": "approval_id",
+    "question_asked": "question_id",
+    "plan_proposed": "approval_id",
+    "recovery_decision_requested": "recovery_id",
+}
 """Events that ask a person something, and the field that names the question."""
-SETTLES = {"approval_resolved": "approval_id", "recovery_decision_resolved": "recovery_id"}
+SETTLES = {
+    "approval_resolved": "approval_id",
+    "question_answered": "question_id",
+    "plan_resolved": "approval_id",
+    "recovery_decision_resolved": "recovery_id",
+}
 PAUSES = ("budget_exceeded", "loop_paused")
 BUDGET = "budget"
 """The question that is asked by a pause that nobody wished: it is settled when the task is resumed."""

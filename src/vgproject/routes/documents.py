@@ -10,19 +10,22 @@ from vgproject import __version__
 from vgproject.auth import COOKIE
 from vgproject.problems import MEDIA_TYPE
 from vgproject.routes.dependencies import CallerDep
+from vgproject.schema.descriptions import describe_fields
 from vgproject.schema.documents import asyncapi, component_schemas
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=["documents"])
 OPEN_PATHS = ("/livez", "/readyz")
 
 
 @router.get("/openapi.json")
 async def read_openapi(request: Request, caller: CallerDep) -> JSONResponse:
+    """This interface as an OpenAPI 3.1 document."""
     return JSONResponse(openapi(request.app))
 
 
 @router.get("/asyncapi.json")
 async def read_asyncapi(caller: CallerDep) -> JSONResponse:
+    """The WebSocket as an AsyncAPI 3.0 document."""
     return JSONResponse(asyncapi(__version__))
 
 
@@ -30,6 +33,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's document with the typed events, the security schemes, and a problem for each error."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schemas = document["components"]["schemas"] = _untitled(document["components"]["schemas"]) | component_schemas()
+    describe_fields(schemas)
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schemas["EventFrame"] = {"$ref": "#/components/schemas/Event"}

@@ -15,12 +15,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/livez", response_class=PlainTextResponse)
 async def live() -> PlainTextResponse:
+    """The process answers."""
     return PlainTextResponse("ok")
 
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 async def ready(request: Request, services: ServicesDep) -> JSONResponse:
-    """503 with the name of the part that fails."""
+    """Whether tasks can be taken; else 503 with the name of the part that fails."""
     if request.app.state.draining:
         return JSONResponse({"status": "draining", "failing": "server"}, status_code=503)
     for part, check in (("database", services.database.check), ("queue", services.engine.check)):
@@ -33,5 +34,6 @@ async def ready(request: Request, services: ServicesDep) -> JSONResponse:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def read_metrics(request: Request, caller: CallerDep) -> Response:
+    """Figures for Prometheus."""
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)

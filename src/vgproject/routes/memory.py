@@ -21,6 +21,7 @@ class NewEntry(NewMemory):
 
 @router.get("/memory")
 async def list_memory(services: ServicesDep, caller: CallerDep, project: str | None = None) -> list[MemoryEntry]:
+    """The entries of a project's memory."""
     return await services.memory.list_entries(_project(services, project))
 
 
@@ -28,11 +29,13 @@ async def list_memory(services: ServicesDep, caller: CallerDep, project: str | N
 async def search_memory(
     services: ServicesDep, caller: CallerDep, q: Annotated[str, Query(min_length=1)], project: str | None = None
 ) -> list[MemoryEntry]:
+    """The entries that share words with ``q``, those with most of them first."""
     return await services.memory.search(_project(services, project), q)
 
 
 @router.post("/memory", status_code=201)
 async def add_memory(body: NewEntry, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+    """Add an entry; one that says the same already is answered as it is."""
     origin = MemoryOrigin(actor=caller.user_id)
     entry, _ = await services.memory.add(_project(services, body.project), Note(body.kind, body.content), origin)
     return entry
@@ -40,11 +43,13 @@ async def add_memory(body: NewEntry, services: ServicesDep, caller: CallerDep) -
 
 @router.get("/memory/{memory_id}")
 async def get_memory(memory_id: str, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+    """One entry."""
     return await services.memory.get(memory_id)
 
 
 @router.patch("/memory/{memory_id}")
 async def update_memory(memory_id: str, body: MemoryChange, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+    """Change what an entry says."""
     return await services.memory.update(memory_id, body.content, version=body.version)
 
 
@@ -52,11 +57,13 @@ async def update_memory(memory_id: str, body: MemoryChange, services: ServicesDe
 async def forget_memory(
     memory_id: str, services: ServicesDep, caller: CallerDep, version: int | None = None
 ) -> MemoryEntry:
+    """Forget an entry; the answer is its last version."""
     return await services.memory.forget(memory_id, version=version)
 
 
 @router.get("/blobs/{blob_id}", response_class=Response)
 async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Response:
+    """The whole data of an event, or output of a tool, that was too large for its frame."""
     session_id, content = await services.event_log.blob(blob_id)
     await services.sessions.get_session(session_id, caller)
     return Response(content, media_type="application/json")

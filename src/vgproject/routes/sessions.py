@@ -27,6 +27,7 @@ workspaces_router = APIRouter(tags=["sessions"])
 
 @router.post("", status_code=201)
 async def create_session(body: c.NewSession, services: ServicesDep, caller: CallerDep) -> SessionView:
+    """Make a session."""
     command = c.CreateSession(**dict(body))
     answer = await services.sessions.execute(command, caller)
     return await services.sessions.get_session(answer["session_id"], caller)
@@ -34,11 +35,13 @@ async def create_session(body: c.NewSession, services: ServicesDep, caller: Call
 
 @router.get("")
 async def list_sessions(services: ServicesDep, caller: CallerDep) -> list[SessionView]:
+    """The sessions that the caller may see."""
     return await services.sessions.list_sessions(caller)
 
 
 @router.get("/{session_id}")
 async def get_session(session_id: str, services: ServicesDep, caller: CallerDep) -> SessionView:
+    """A session with its tasks."""
     return await services.sessions.get_session(session_id, caller)
 
 
@@ -46,6 +49,7 @@ async def get_session(session_id: str, services: ServicesDep, caller: CallerDep)
 async def update_session(
     session_id: str, settings: SessionSettings, services: ServicesDep, caller: CallerDep
 ) -> SessionView:
+    """Change the settings that are named, from the next turn on."""
     await services.sessions.execute(c.UpdateSettings(session_id=session_id, settings=settings), caller)
     return await services.sessions.get_session(session_id, caller)
 
@@ -57,11 +61,13 @@ async def delete_session(
     caller: CallerDep,
     force: Annotated[bool, Query(description="Also with changes that are not applied.")] = False,
 ) -> None:
+    """Delete the session with its log and files; 409 while a task is open or changes are not applied."""
     await services.sessions.delete_session(session_id, caller, force=force)
 
 
 @router.post("/{session_id}/tasks", status_code=202)
 async def create_task(session_id: str, body: c.NewTask, services: ServicesDep, caller: CallerDep) -> TaskAccepted:
+    """Queue a task."""
     answer = await services.sessions.execute(c.TaskCommand(session_id=session_id, **dict(body)), caller)
     return TaskAccepted.model_validate(answer)
 
@@ -123,6 +129,7 @@ async def list_turns(session_id: str, services: ServicesDep, caller: CallerDep) 
 
 @router.get("/{session_id}/diff", response_class=PlainTextResponse)
 async def read_diff(session_id: str, services: ServicesDep, caller: CallerDep) -> PlainTextResponse:
+    """All that the session has changed, as a unified diff."""
     return PlainTextResponse(await services.sessions.diff(session_id, caller))
 
 
@@ -136,11 +143,13 @@ async def create_branch(session_id: str, services: ServicesDep, caller: CallerDe
 async def fork_session(
     session_id: str, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
 ) -> SessionView:
+    """A new session with the conversation and files of this one as they were at ``to_seq``."""
     return await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
 
 
 @router.post("/{session_id}/apply")
 async def apply_changes(session_id: str, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
+    """Put the changes into the project, all or none."""
     return AppliedChanges(files=await services.sessions.apply(session_id, caller))
 
 

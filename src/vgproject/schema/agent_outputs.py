@@ -31,6 +31,15 @@ class Plan(Wire):
     summary: Text
     steps: list[PlanStep] = Field(min_length=1, max_length=50)
 
+    def repeated_ids(self) -> list[str]:
+        """Those that more than one step has."""
+        ids = [step.id for step in self.steps]
+        return sorted({step_id for step_id in ids if ids.count(step_id) > 1})
+
+
+class Findings(Wire):
+    answer: Text = Field(description="What you found, with the places where it can be looked up.")
+
 
 class ImplementationReport(Wire):
     summary: Text = Field(description="What was changed and how it was checked, in Markdown.")

@@ -27,6 +27,7 @@ class Actor(Wire):
 
     kind: Literal["user", "agent", "server"]
     id: str
+    """The user's id; of an agent, its phase."""
 
 
 class EventData(Wire):

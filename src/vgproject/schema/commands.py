@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
+from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
 from vgproject.schema.memory import MemoryKind
 from vgproject.schema.settings import ModelName, SessionSettings
@@ -14,13 +15,17 @@ class Command(Wire):
 
     type: str
     id: Id | None = None
+    """Chosen by the client; the answer has it too. Without it the command cannot be repeated safely."""
     session_id: Id | None = None
+    """The session that the command is for."""
 
 
 class Hello(Command):
     type: Literal["hello"] = "hello"
     token: str | None = None
+    """Needed where the handshake had none."""
     client: ShortText | None = None
+    """A name for the client: with it, a repeated ``id`` is known again also on another connection."""
 
 
 class Ping(Command):
@@ -28,9 +33,12 @@ class Ping(Command):
 
 
 class NewSession(Wire):
-    project: ShortText | None = Field(default=None, description="A directory of the server; default: its project.")
+    project: ShortText | None = None
+    """A directory of the server; default: its project."""
     title: ShortText | None = None
+    """By default the name of the project's directory."""
     settings: SessionSettings = SessionSettings()
+    """What the session chooses; it wins over the server's configuration."""
 
 
 class CreateSession(NewSession, Command):
@@ -39,9 +47,12 @@ class CreateSession(NewSession, Command):
 
 class Subscribe(Command):
     type: Literal["subscribe"] = "subscribe"
-    after: int = Field(default=0, ge=0, description="The seq of the last event the client has.")
+    after: int = Field(default=0, ge=0)
+    """The seq of the last event the client has."""
     epoch: Id | None = None
+    """The epoch that the client has; where the log's is another, ``after`` does not count."""
     deltas: Literal["all", "coalesced", "none"] = "all"
+    """Passing text as it comes, in fewer and larger pieces, or not at all."""
 
 
 class Unsubscribe(Command):
@@ -50,11 +61,17 @@ class Unsubscribe(Command):
 
 class NewTask(Wire):
     content: Text
+    """The request, in plain words."""
     research_only: bool = False
+    """End after research."""
     plan_only: bool = False
+    """End with the plan."""
     pipeline: ShortText | None = None
+    """The name of a configured pipeline; default: ``standard``."""
     model: ModelName | None = None
+    """As ``settings.model``, and wins over it."""
     settings: SessionSettings = SessionSettings()
+    """For this task only; they win over the session's."""
 
 
 class TaskCommand(NewTask, Command):
@@ -67,47 +84,75 @@ class Message(Command):
     type: Literal["message"] = "message"
     content: Text
     delivery: Literal["steer", "queue"] = "steer"
+    """``steer``: the running task takes it up at its next turn; where none runs, and with ``queue``, it is a new task."""
 
 
 class Cancel(Command):
     type: Literal["cancel"] = "cancel"
     task_id: Id | None = None
+    """By default the task that runs, else the one that waits."""
     reason: ShortText | None = None
+    """Told with the end of the task."""
 
 
 class Pause(Command):
     type: Literal["pause"] = "pause"
     task_id: Id | None = None
+    """By default the task that runs, else the one that waits."""
 
 
 class Resume(Command):
     type: Literal["resume"] = "resume"
     task_id: Id | None = None
+    """By default the task that runs or is paused."""
 
 
 class Retry(Command):
     type: Literal["retry"] = "retry"
     task_id: Id | None = None
+    """By default the last task of the session."""
     phase: Phase | None = None
+    """Where to go on from; by default the last phase that began."""
 
 
 class ResolveApproval(Command):
     type: Literal["resolve_approval"] = "resolve_approval"
     approval_id: Id
     decision: Literal["approve", "approve_for_session", "deny"]
+    """``approve_for_session`` covers this very command from now on, or this tool where it takes no command."""
     arguments: JsonObject | None = None
+    """Run the call with these instead of those that were asked for."""
     reason: ShortText | None = None
+    """Told to the agent where the call is denied."""
+
+
+class ResolvePlan(Command):
+    """The gate between planning and implementation. ``plan`` replaces the proposed one."""
+
+    type: Literal["resolve_plan"] = "resolve_plan"
+    approval_id: Id
+    decision: Literal["approve", "revise", "reject"]
+    plan: Plan | None = None
+    reason: ShortText | None = None
+
+
+class AnswerQuestion(Command):
+    type: Literal["answer"] = "answer"
+    question_id: Id
+    content: Text
 
 
 class ResolveRecovery(Command):
     type: Literal["resolve_recovery"] = "resolve_recovery"
     recovery_id: Id
     decision: Literal["run_again", "skip", "mark_done"]
+    """Run the call again, go on without it and tell the agent so, or take it as done."""
 
 
 class UpdateSettings(Command):
     type: Literal["update_settings"] = "update_settings"
     settings: SessionSettings
+    """Only what is named changes, from the next turn on."""
 
 
 class Rewind(Command):
@@ -115,15 +160,18 @@ class Rewind(Command):
 
     type: Literal["rewind"] = "rewind"
     to_seq: int = Field(ge=1)
+    """A seq of the session's log."""
 
 
 class NewFork(Wire):
-    to_seq: int | None = Field(default=None, ge=1, description="The moment to begin from; default: now.")
+    to_seq: int | None = Field(default=None, ge=1)
+    """The moment to begin from; default: now."""
 
 
 class NewMemory(Wire):
     kind: MemoryKind = "key_fact"
     content: Text
+    """The entry itself; one that says the same in the project's memory already stays as it is."""
 
 
 class Remember(NewMemory, Command):
@@ -132,7 +180,9 @@ class Remember(NewMemory, Command):
 
 class MemoryChange(Wire):
     content: Text
-    version: int = Field(ge=1, description="The version that is changed; another one now is a `conflict`.")
+    """What the entry says from now on."""
+    version: int = Field(ge=1)
+    """The version that is changed; another one now is a ``conflict``."""
 
 
 class UpdateMemory(MemoryChange, Command):
@@ -144,6 +194,7 @@ class Forget(Command):
     type: Literal["forget"] = "forget"
     memory_id: Id
     version: int | None = Field(default=None, ge=1)
+    """The version that is meant; another one now is a ``conflict``. By default whichever it is."""
 
 
 AnyCommand = Annotated[
@@ -159,6 +210,8 @@ AnyCommand = Annotated[
     | Resume
     | Retry
     | ResolveApproval
+    | ResolvePlan
+    | AnswerQuestion
     | ResolveRecovery
     | UpdateSettings
     | Rewind

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from vgproject.schema.agent_outputs import ImplementationReport, Plan, ResearchNotes
 from vgproject.schema.base import EventData
 from vgproject.schema.commands import AnyCommand, Command
+from vgproject.schema.descriptions import describe_fields
 from vgproject.schema.events import EVENTS
 from vgproject.schema.frames import ANSWERS, DELTAS, PROTOCOL, Blob, EventFrame, Problem
 from vgproject.schema.memory import MemoryEntry
@@ -68,6 +69,7 @@ def component_schemas() -> dict[str, Document]:
         [(kind, "validation") for kind in classes], ref_template=REFERENCE + "{model}", schema_generator=Untitled
     )
     schemas: dict[str, Document] = whole["$defs"]
+    describe_fields(schemas)
     for kind in (kind for kinds in members.values() for kind in kinds):
         _require_type(schemas[kind.__name__])
     for group, kinds in members.items():

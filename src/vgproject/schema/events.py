@@ -11,8 +11,11 @@ from vgproject.schema.settings import SessionSettings
 
 class ErrorInfo(Wire):
     code: str
+    """One of the protocol's error codes."""
     message: str
+    """One sentence for people."""
     retryable: bool = False
+    """Whether the same may work when it is tried again."""
 
 
 class Usage(Wire):
@@ -21,22 +24,29 @@ class Usage(Wire):
     input_tokens: int = 0
     output_tokens: int = 0
     requests: int = 0
+    """Model calls."""
     cost_usd: float | None = 0.0
-    seconds: float = Field(default=0.0, description="What models and tools worked.")
+    seconds: float = 0.0
+    """What models and tools worked."""
 
 
 class FileChange(Wire):
     path: str
+    """Relative to the project."""
     change: Literal["added", "modified", "deleted"]
     additions: int = 0
+    """Lines; 0 for a binary file."""
     deletions: int = 0
+    """Lines; 0 for a binary file."""
     binary: bool = False
 
 
 class DiffStat(Wire):
     files: int = 0
     additions: int = 0
+    """Lines."""
     deletions: int = 0
+    """Lines."""
 
 
 class TestRun(Wire):
@@ -45,7 +55,9 @@ class TestRun(Wire):
     command: str
     passed: bool
     exit_code: int | None = None
+    """None where the command did not end by itself."""
     output: str = ""
+    """Its beginning and end, where it is long."""
 
 
 # Sessions
@@ -54,9 +66,12 @@ class TestRun(Wire):
 class SessionCreated(EventData):
     type: ClassVar[str] = "session_created"
     project: str
+    """The directory that the session works on."""
     title: str
     settings: SessionSettings
+    """Those that the session was made with."""
     owner: str
+    """The user who made it."""
 
 
 class SessionForked(EventData):
@@ -64,16 +79,19 @@ class SessionForked(EventData):
 
     type: ClassVar[str] = "session_forked"
     from_session: str
+    """The other session's id."""
     from_seq: int
+    """The seq in the other session's log."""
     checkpoint_id: str | None = None
+    """The files that it begins with; none where the other had no files yet."""
 
 
 class SettingsUpdated(EventData):
     type: ClassVar[str] = "settings_updated"
     settings: SessionSettings
-    changed: SessionSettings | None = Field(
-        default=None, description="What was asked for: in running tasks it wins over the task's own settings."
-    )
+    """All of the session's settings, as they are now."""
+    changed: SessionSettings | None = None
+    """What was asked for: in running tasks it wins over the task's own settings."""
 
 
 # Tasks
@@ -86,27 +104,36 @@ class TaskQueued(EventData):
     plan_only: bool = False
     pipeline: str = "standard"
     settings: SessionSettings = SessionSettings()
+    """Those given with the task."""
 
 
 class TaskStarted(EventData):
     type: ClassVar[str] = "task_started"
     phases: list[Phase]
-    settings: SessionSettings | None = Field(default=None, description="All that was in force when it began.")
+    """The phases of its pipeline, in order."""
+    settings: SessionSettings | None = None
+    """All that was in force when it began."""
 
 
 class TaskCompleted(EventData):
     type: ClassVar[str] = "task_completed"
     result: str
+    """The summary of what was implemented; else that of the plan, else the notes of research."""
     usage: Usage
+    """What this attempt took."""
     files_changed: list[FileChange] = Field(default_factory=list)
+    """All that the session has changed since its beginning."""
     tests: TestRun | None = None
+    """The last run of the test command."""
 
 
 class TaskFailed(EventData):
     type: ClassVar[str] = "task_failed"
     error: ErrorInfo
     phase: Phase | None = None
+    """Where it failed; none before the first phase."""
     usage: Usage = Usage()
+    """What this attempt took."""
 
 
 class TaskCancelRequested(EventData):
@@ -120,6 +147,7 @@ class TaskCancelled(EventData):
     type: ClassVar[str] = "task_cancelled"
     reason: str | None = None
     usage: Usage = Usage()
+    """What this attempt took."""
 
 
 class TaskPauseRequested(EventData):
@@ -129,6 +157,7 @@ class TaskPauseRequested(EventData):
 class TaskPaused(EventData):
     type: ClassVar[str] = "task_paused"
     reason: str
+    """A sentence: a person's wish, or a limit that is reached."""
 
 
 class TaskResumed(EventData):
@@ -147,6 +176,7 @@ class TaskRetried(EventData):
     type: ClassVar[str] = "task_retried"
     phase: Phase
     attempt: int
+    """Counts the task's attempts: the first retry is 2."""
 
 
 # Phases
@@ -156,6 +186,7 @@ class PhaseStarted(EventData):
     type: ClassVar[str] = "phase_started"
     phase: Phase
     model: str
+    """As it is configured: it can be a chain of several."""
 
 
 class PhaseFailed(EventData):
@@ -168,21 +199,28 @@ class PhaseRetrying(EventData):
     type: ClassVar[str] = "phase_retrying"
     phase: Phase
     attempt: int
+    """The number of the attempt that begins now."""
     error: ErrorInfo
+    """How the one before ended."""
 
 
 class PhaseSkipped(EventData):
     type: ClassVar[str] = "phase_skipped"
     phase: Phase
     reason: str
+    """A sentence."""
 
 
 class ResearchComplete(EventData):
     type: ClassVar[str] = "research_complete"
     notes: str
+    """Markdown."""
     key_facts: list[str]
+    """Facts for the project's memory."""
     related_files: list[str]
+    """Paths, relative to the project."""
     needs_implementation: bool
+    """False: the other phases are skipped."""
 
 
 class PlanningComplete(EventData):
@@ -193,9 +231,13 @@ class PlanningComplete(EventData):
 class ImplementationComplete(EventData):
     type: ClassVar[str] = "implementation_complete"
     summary: str
+    """Markdown."""
     files_changed: list[FileChange]
+    """All that the session has changed since its beginning."""
     diff_stat: DiffStat
+    """The sum of ``files_changed``."""
     tests: TestRun | None = None
+    """The last run of the test command, which passed; none where there is no such command."""
 
 
 class PhaseComplete(EventData):
@@ -213,17 +255,24 @@ class ProgressUpdate(EventData):
     phase: Phase
     percent: float = Field(ge=0, le=100)
     label: str
+    """What is being done, for people."""
     step: int | None = None
+    """The number of the plan's step, from 1."""
     steps: int | None = None
+    """How many steps the plan has."""
 
 
 class ErrorOccurred(EventData):
     type: ClassVar[str] = "error"
     scope: Literal["command", "tool", "phase", "task"]
+    """What failed."""
     code: str
+    """One of the protocol's error codes."""
     message: str
+    """One sentence for people."""
     phase: Phase | None = None
     retryable: bool = False
+    """Whether the same may work when it is tried again."""
 
 
 # Messages
@@ -234,17 +283,20 @@ class UserMessage(EventData):
     message_id: str
     text: str
     delivery: Literal["steer", "queue"] = "steer"
+    """``steer``: it is for the running task."""
 
 
 class AgentMessage(EventData):
     type: ClassVar[str] = "agent_message"
     message_id: str
+    """That of the deltas which made it up, and of the turn's ``reasoning``."""
     text: str
 
 
 class Reasoning(EventData):
     type: ClassVar[str] = "reasoning"
     message_id: str
+    """That of the deltas which made it up, and of the turn's ``agent_message``."""
     text: str
 
 
@@ -254,15 +306,18 @@ class Reasoning(EventData):
 class ToolRequested(EventData):
     type: ClassVar[str] = "tool_requested"
     tool_call_id: str
+    """Unique in the session."""
     tool: str
     arguments: JsonObject
+    """Empty where they are not valid; the call then fails."""
 
 
 class ToolStarted(EventData):
     type: ClassVar[str] = "tool_started"
     tool_call_id: str
     tool: str
-    arguments: JsonObject | None = Field(default=None, description="Where a person changed them before approving.")
+    arguments: JsonObject | None = None
+    """Where a person changed them before approving."""
 
 
 class ToolCompleted(EventData):
@@ -270,8 +325,10 @@ class ToolCompleted(EventData):
     tool_call_id: str
     tool: str
     result: str
+    """What the model was told."""
     duration_ms: int
-    details: JsonObject = Field(default_factory=dict, description="What the tool says of itself, as an exit code.")
+    details: JsonObject = Field(default_factory=dict)
+    """What the tool says of itself, as an exit code."""
 
 
 class ToolFailed(EventData):
@@ -281,6 +338,7 @@ class ToolFailed(EventData):
     tool_call_id: str
     tool: str
     code: str
+    """One of the protocol's error codes."""
     message: str
     duration_ms: int = 0
 
@@ -292,6 +350,7 @@ class ApprovalRequested(EventData):
     tool: str
     arguments: JsonObject
     reason: str
+    """Why this call needs a person's word."""
 
 
 class ApprovalResolved(EventData):
@@ -300,6 +359,44 @@ class ApprovalResolved(EventData):
     tool_call_id: str
     decision: Literal["approve", "approve_for_session", "deny"]
     arguments: JsonObject | None = None
+    """What the call is run with instead of what was asked for."""
+    reason: str | None = None
+    """Told to the agent where the call is denied."""
+    resolved_by: str
+    """The user who answered first."""
+
+
+class QuestionAsked(EventData):
+    type: ClassVar[str] = "question_asked"
+    question_id: str
+    tool_call_id: str
+    question: str
+    choices: list[str] = Field(default_factory=list)
+    """Proposed answers; any other may be given."""
+
+
+class QuestionAnswered(EventData):
+    type: ClassVar[str] = "question_answered"
+    question_id: str
+    content: str
+    answered_by: str
+
+
+class PlanProposed(EventData):
+    """Nothing is changed before this is resolved."""
+
+    type: ClassVar[str] = "plan_proposed"
+    approval_id: str
+    plan: Plan
+
+
+class PlanResolved(EventData):
+    """``plan`` is what a person made of it: followed when approved, told to the agent when it is to be revised."""
+
+    type: ClassVar[str] = "plan_resolved"
+    approval_id: str
+    decision: Literal["approve", "revise", "reject"]
+    plan: Plan | None = None
     reason: str | None = None
     resolved_by: str
 
@@ -313,6 +410,7 @@ class RecoveryDecisionRequested(EventData):
     tool: str
     arguments: JsonObject
     unknown: str
+    """A sentence that says what is not known."""
 
 
 class RecoveryDecisionResolved(EventData):
@@ -321,6 +419,7 @@ class RecoveryDecisionResolved(EventData):
     tool_call_id: str
     decision: Literal["run_again", "skip", "mark_done"]
     resolved_by: str
+    """The user who answered first."""
 
 
 # Workspace
@@ -329,10 +428,14 @@ class RecoveryDecisionResolved(EventData):
 class FileChanged(EventData):
     type: ClassVar[str] = "file_changed"
     path: str
+    """Relative to the project."""
     change: Literal["added", "modified", "deleted"]
     additions: int
+    """Lines; 0 for a binary file."""
     deletions: int
+    """Lines; 0 for a binary file."""
     tool_call_id: str | None = None
+    """The call that changed it."""
 
 
 class WorkspaceCreated(EventData):
@@ -340,12 +443,17 @@ class WorkspaceCreated(EventData):
 
     type: ClassVar[str] = "workspace_created"
     checkpoint_id: str
+    """The files as the session found them; its diff is against these."""
     commit: str | None = None
+    """The project's commit that it began with; none where there is no repository with a commit."""
     branch: str | None = None
     uncommitted: list[str] = Field(default_factory=list)
+    """Files of uncommitted work that were taken along."""
     left_behind: list[str] = Field(default_factory=list)
     carried: list[str] = Field(default_factory=list)
+    """Ignored files and directories that were taken along."""
     notes: list[str] = Field(default_factory=list)
+    """Sentences about what is otherwise than in the project."""
 
 
 class CheckpointCreated(EventData):
@@ -354,8 +462,10 @@ class CheckpointCreated(EventData):
     type: ClassVar[str] = "checkpoint_created"
     checkpoint_id: str
     files: list[str]
+    """What was changed, relative to the project."""
     skipped: list[str] = Field(default_factory=list)
     tool_call_id: str | None = None
+    """The call that changed them."""
 
 
 class WorkspaceRewound(EventData):
@@ -363,20 +473,27 @@ class WorkspaceRewound(EventData):
 
     type: ClassVar[str] = "workspace_rewound"
     to_seq: int
+    """What was asked for."""
     checkpoint_seq: int
+    """Where in the log the checkpoint stands that the files are from."""
     checkpoint_id: str
+    """That checkpoint."""
     safety_checkpoint_id: str
+    """The files as they were before."""
 
 
 class WorkspaceApplied(EventData):
     type: ClassVar[str] = "workspace_applied"
     files: list[FileChange]
+    """What was written into the project."""
     applied_by: str
+    """The user who asked for it, or ``recovery`` where it was finished after a crash."""
 
 
 class PlanStepUpdated(EventData):
     type: ClassVar[str] = "plan_step_updated"
     step_id: str
+    """The ``id`` of a step of the plan."""
     status: Literal["pending", "running", "done", "failed", "skipped"]
 
 
@@ -389,9 +506,13 @@ class UsageUpdated(EventData):
     type: ClassVar[str] = "usage_updated"
     phase: Phase
     model: str
+    """The one that answered."""
     input_tokens: int
+    """Of this call."""
     output_tokens: int
+    """Of this call."""
     cost_usd: float | None
+    """Of this call; none where the model's price is not known."""
     phase_usage: Usage
     task_usage: Usage
 
@@ -405,9 +526,12 @@ class BudgetWarning(EventData):
     type: ClassVar[str] = "budget_warning"
     limit: Limit
     allowed: float
+    """In the unit of limit."""
     used: float
+    """In the unit of limit."""
     message: str
     scope: Literal["task", "phase"] = "task"
+    """Whose limit it is."""
 
 
 class BudgetExceeded(EventData):
@@ -416,8 +540,11 @@ class BudgetExceeded(EventData):
     type: ClassVar[str] = "budget_exceeded"
     limit: Limit
     allowed: float
+    """In the unit of limit."""
     used: float
+    """In the unit of limit."""
     scope: Literal["task", "phase"] = "task"
+    """Whose limit it is."""
 
 
 class LoopNoticed(EventData):
@@ -426,6 +553,7 @@ class LoopNoticed(EventData):
     type: ClassVar[str] = "loop_noticed"
     kind: Literal["repeated_call", "no_progress"]
     times: int
+    """Calls or turns in a row."""
     message: str
 
 
@@ -443,7 +571,9 @@ class ModelRetried(EventData):
     type: ClassVar[str] = "model_retried"
     message_id: str
     attempt: int
+    """The number of the attempt that failed, from 1."""
     delay_ms: int
+    """How long is waited before the next."""
     reason: str
 
 
@@ -455,6 +585,18 @@ class ModelFellBack(EventData):
     from_model: str
     to_model: str
     reason: str
+    """How the first model failed."""
+
+
+class ContextCompacted(EventData):
+    """A conversation had grown too long for its model; tokens are estimates."""
+
+    type: ClassVar[str] = "context_compacted"
+    reason: str
+    tokens_before: int
+    tokens_after: int
+    dropped: list[str]
+    """What the model is not told any more."""
 
 
 # Memory
@@ -465,17 +607,21 @@ class RecalledEntry(Wire):
     kind: str
     content: str
     reason: str
+    """Why it was recalled."""
 
 
 class MemoryRecalled(EventData):
     type: ClassVar[str] = "memory_recalled"
     entries: list[RecalledEntry]
+    """What the phase is told of earlier tasks."""
 
 
 class MemoryMerged(EventData):
     type: ClassVar[str] = "memory_merged"
-    added: list[str] = Field(description="Ids of the entries that are new in the project's memory.")
-    merged: list[str] = Field(default_factory=list, description="Ids of entries that already said the same.")
+    added: list[str]
+    """Ids of the entries that are new in the project's memory."""
+    merged: list[str] = Field(default_factory=list)
+    """Ids of entries that already said the same."""
 
 
 EVENTS: tuple[type[EventData], ...] = (
@@ -512,6 +658,10 @@ EVENTS: tuple[type[EventData], ...] = (
     ToolFailed,
     ApprovalRequested,
     ApprovalResolved,
+    QuestionAsked,
+    QuestionAnswered,
+    PlanProposed,
+    PlanResolved,
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     FileChanged,
@@ -527,6 +677,7 @@ EVENTS: tuple[type[EventData], ...] = (
     LoopPaused,
     ModelRetried,
     ModelFellBack,
+    ContextCompacted,
     MemoryRecalled,
     MemoryMerged,
 )

@@ -16,6 +16,7 @@ class Blob(Wire):
 
     id: str
     bytes: int
+    """Its size."""
     sha256: str
 
 
@@ -25,10 +26,15 @@ class EventFrame(Wire):
     type: str
     session_id: str
     seq: int = Field(ge=1)
+    """Counts 1, 2, 3, … within the session, without holes."""
     epoch: str
+    """Names the log: a cursor from another epoch says nothing about this one."""
     time: str
+    """UTC, ISO 8601 with milliseconds."""
     task_id: str | None = None
+    """None where the event is not of a task."""
     phase: Phase | None = None
+    """None where the event is not of a phase."""
     actor: Actor
     data: JsonObject
 
@@ -42,6 +48,7 @@ class TextDelta(Wire):
     type: Literal["text_delta", "reasoning_delta"]
     session_id: str
     message_id: str
+    """That of the ``agent_message`` or ``reasoning`` which will have the whole text."""
     offset: int
     text: str
 
@@ -50,10 +57,14 @@ class ToolArgumentsDelta(Wire):
     type: Literal["tool_arguments_delta"]
     session_id: str
     message_id: str
+    """That of the turn."""
     tool_call_id: str
+    """That of the ``tool_requested`` which will follow."""
     tool: str
     offset: int
+    """How many characters of these arguments came before."""
     text: str
+    """A piece of JSON."""
 
 
 class ToolOutputDelta(Wire):
@@ -61,7 +72,9 @@ class ToolOutputDelta(Wire):
     session_id: str
     tool_call_id: str
     stream: Literal["stdout", "stderr", "merged"]
+    """``merged`` where the tool does not tell them apart."""
     offset: int
+    """How many characters of this output came before."""
     text: str
 
 
@@ -69,11 +82,13 @@ class Heartbeat(Wire):
     type: Literal["heartbeat"] = "heartbeat"
     session_id: str
     head_seq: int
+    """The seq of the last event of the log."""
 
 
 class ServerDraining(Wire):
     type: Literal["server_draining"] = "server_draining"
     grace_ms: int
+    """How long running steps have to end."""
 
 
 # Answers
@@ -82,34 +97,45 @@ class ServerDraining(Wire):
 class Ack(Wire):
     type: Literal["ack"] = "ack"
     id: str | None = None
+    """That of the command."""
     duplicate: bool = False
     """The command came before: this is the answer it got then."""
     data: JsonObject = Field(default_factory=dict)
+    """What the command made, as a ``session_id`` or ``task_id``."""
 
 
 class ErrorAnswer(Wire):
     type: Literal["error"] = "error"
     id: str | None = None
+    """That of the command, where it could be read."""
     data: "ErrorAnswerData"
 
 
 class ErrorAnswerData(Wire):
     code: str
+    """One of the protocol's error codes."""
     message: str
+    """One sentence for people."""
     retry_after_ms: int | None = None
+    """When the same command can be sent again."""
     details: JsonObject = Field(default_factory=dict)
+    """What else is known; the error codes say what."""
 
 
 class Pong(Wire):
     type: Literal["pong"] = "pong"
     id: str | None = None
     time: str
+    """The server's, UTC, ISO 8601."""
 
 
 class Limits(Wire):
     frame_bytes: int
+    """Of one frame to the server."""
     commands_per_second: float
+    """In the long run."""
     command_burst: int
+    """How many commands may come at once."""
     connections_per_user: int
 
 
@@ -123,6 +149,7 @@ class Welcome(Wire):
     role: str | None
     limits: Limits
     sandbox: str
+    """In what the commands of agents run here."""
 
 
 class Subscribed(Wire):
@@ -130,7 +157,9 @@ class Subscribed(Wire):
     id: str | None = None
     session_id: str
     recovered: bool
+    """False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first."""
     head_seq: int
+    """The seq of the last event of the log."""
     epoch: str
 
 
@@ -139,6 +168,7 @@ class TaskView(Wire):
     session_id: str
     status: Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
     content: str
+    """The request."""
     created_at: str
     ended_at: str | None = None
 
@@ -148,16 +178,22 @@ class SessionView(Wire):
 
     session_id: str
     project: str
+    """The directory that the session works on."""
     title: str
     status: Literal["idle", "queued", "running", "needs_you", "paused"]
+    """``needs_you``: something was asked that only a person can answer."""
     owner: str
+    """The user who made it."""
     settings: SessionSettings
     head_seq: int
+    """The seq of the last event of its log."""
     epoch: str
     created_at: str
     updated_at: str
     sandbox: str = ""
     """In what the commands of this session run."""
+    waiting_for: list[str] = Field(default_factory=list)
+    """The ids of what a person has to answer; ``budget`` where a task holds at a limit."""
     tasks: list[TaskView] = Field(default_factory=list)
 
 
@@ -168,7 +204,9 @@ class WorkspaceView(Wire):
     title: str
     project: str
     bytes: int
+    """What it takes on disk."""
     used_at: str
+    """When the newest of its files was written."""
     unapplied: int
 
 
@@ -182,8 +220,10 @@ class Snapshot(Wire):
 class EventPage(Wire):
     events: list[EventFrame]
     head_seq: int
+    """The seq of the last event of the log; there is more to read where it is not on this page."""
     epoch: str
-    recovered: bool = Field(default=True, description="False: the cursor was ahead; the events are from the first.")
+    recovered: bool = True
+    """False: the cursor was ahead; the events are from the first."""
 
 
 class TaskAccepted(Wire):
@@ -193,6 +233,7 @@ class TaskAccepted(Wire):
 
 class CreatedBranch(Wire):
     branch: str
+    """Its name."""
 
 
 class TurnView(Wire):
@@ -202,19 +243,26 @@ class TurnView(Wire):
     phase: str
     run: str
     turn: int
+    """The number of the call in its conversation, from 0."""
     model: str
+    """The one that answered."""
     request: list[JsonObject]
+    """Messages, as they are stored."""
     response: JsonObject
+    """The reply, as it is stored."""
 
 
 class AppliedChanges(Wire):
     files: list[FileChange]
+    """What was written into the project."""
 
 
 class Readiness(Wire):
     status: Literal["ready", "failing", "draining"]
-    failing: str | None = Field(default=None, description="The part that does not answer.")
+    failing: str | None = None
+    """The part that does not answer."""
     detail: str | None = None
+    """What is wrong with it."""
 
 
 class Problem(Wire):
@@ -222,10 +270,14 @@ class Problem(Wire):
 
     type: str = "about:blank"
     title: str
+    """The name of the status."""
     status: int
     detail: str
+    """One sentence for people."""
     code: str
+    """One of the protocol's error codes."""
     details: JsonObject = Field(default_factory=dict)
+    """What else is known; the error codes say what."""
 
 
 ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot)

@@ -30,29 +30,34 @@ class SessionSettings(Wire):
     """A task's settings win over its session's, and those over the server's configuration; ``None`` means "as there"."""
 
     model: ModelName | None = None
-    models: dict[Phase, ModelName] = Field(default_factory=dict, description="A model for one phase.")
+    """``PROVIDER:NAME``, or several separated by commas: the next is asked where one fails for good."""
+    models: dict[Phase, ModelName] = Field(default_factory=dict)
+    """A model for one phase, by the phase's name; it wins over ``model``. So for ``expert`` and ``delegate``, who work beside the phases."""
     approvals: Approvals | None = None
+    """Which tool calls ask first: none (``never``), commands where there is no sandbox (``on_request``), commands not
+    known to be harmless (``untrusted``), all that can change something (``always``)."""
+    plan_gate: bool | None = None
+    """Wait for a person's word before the plan is followed: `plan_proposed`, `resolve_plan`."""
     test_command: ShortText | None = None
+    """Run by the server when the agent says that it is done: implementation ends only when it passes."""
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
-    max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = Field(default=None, description="Turns of one phase.")
-    max_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Of the whole task.")
-    max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = Field(
-        default=None, description="Model calls of the whole task."
-    )
-    max_seconds: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Time that the task's models and tools work; waiting for people does not count."
-    )
-    phase_budgets: dict[Phase, Budget] = Field(default_factory=dict, description="A budget for one phase.")
-    approval_timeout_seconds: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="An approval that nobody gives for so long is denied."
-    )
-
-    take_uncommitted: bool | None = Field(
-        default=None, description="Begin with the checkout's uncommitted work; asked when the session's files are made."
-    )
-    carry: Annotated[list[ShortText], Field(max_length=100)] | None = Field(
-        default=None, description="Ignored files and directories to begin with, as '.env' or 'node_modules'."
-    )
+    """Of one task; one that has used it up is paused until it is resumed with a higher limit."""
+    max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    """Turns of one phase; after so many the task is paused, and as many more are granted when it is resumed."""
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    """Of one task, as ``max_cost_usd``: what its models read and write."""
+    max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    """Model calls of one task, in all of its phases."""
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Time that models and tools work for one task; waiting for people does not count."""
+    phase_budgets: dict[Phase, Budget] = Field(default_factory=dict)
+    """A budget for one phase, by the phase's name."""
+    approval_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    """An approval that nobody gives for so long is denied."""
+    take_uncommitted: bool | None = None
+    """Begin with the checkout's uncommitted work; asked when the session's files are made."""
+    carry: Annotated[list[ShortText], Field(max_length=100)] | None = None
+    """Ignored files and directories to begin with, as '.env' or 'node_modules'."""
 
     def over(self, below: "SessionSettings") -> "SessionSettings":
         """These settings, and where they are silent, those ``below``."""

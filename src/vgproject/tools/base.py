@@ -19,6 +19,8 @@ class ToolFailure(VgprojectError):  # noqa: N818  (an answer to the model, not a
     """The call did not do what was asked; the message tells the model what to do instead."""
 
     code = "tool_failed"
+    http_status = 400
+    """Only arguments that a person gives with an approval can fail in a request."""
 
 
 def masked(what: str) -> ToolFailure:

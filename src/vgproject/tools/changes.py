@@ -79,10 +79,18 @@ def read_text(context: ToolContext, path: str) -> tuple[bytes, TextFile]:
     """The content of a text file that must be there."""
     content = read_known(context, path)
     if content is None:
-        raise ToolFailure(f"There is no file {path!r}: list the files, or write it.", code="no_such_file")
+        raise no_such_file(path)
+    return content, as_text(content, path)
+
+
+def no_such_file(path: str) -> ToolFailure:
+    return ToolFailure(f"There is no file {path!r}: list the files, or write it.", code="no_such_file")
+
+
+def as_text(content: bytes, path: str) -> TextFile:
     if (text := decode(content)) is None:
         raise ToolFailure(f"{path!r} is binary ({len(content)} bytes): it cannot be edited as text.", code="binary")
-    return content, text
+    return text
 
 
 def encode(file: TextFile, path: str) -> bytes:

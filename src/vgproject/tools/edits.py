@@ -118,7 +118,7 @@ def _find_but_for_trailing_space(text: str, edit: Edit) -> list[Place]:
 
 
 def _find_but_for_indent(text: str, edit: Edit) -> list[Place]:
-    return _find_lines(text, edit, _fit_indent)
+    return _find_lines(text, edit, fit_indent)
 
 
 def _find_lines(text: str, edit: Edit, fit: Fit) -> list[Place]:
@@ -145,7 +145,8 @@ def _find_lines(text: str, edit: Edit, fit: Fit) -> list[Place]:
     return places
 
 
-def _fit_indent(have: list[str], want: list[str], new: str) -> str | None:
+def fit_indent(have: list[str], want: list[str], new: str) -> str | None:
+    """``new`` with the indent that all of ``have`` has more, or less, than ``want``; ``None`` where it is not constant."""
     first_have, first_want = next((pair for pair in zip(have, want, strict=True) if pair[1]), ("", ""))
     by = len(first_have) - len(first_want)
     indent = first_have[:by] if by > 0 else first_want[:-by]

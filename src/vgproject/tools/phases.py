@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from vgproject.schema.agent_outputs import ImplementationReport, Plan, ResearchNotes
+from vgproject.schema.agent_outputs import Findings, ImplementationReport, Plan, ResearchNotes
 from vgproject.tools.base import Arguments, Tool, ToolContext, ToolResult
 
 
@@ -22,6 +22,12 @@ class SubmitImplementation(Tool):
     name = "submit_implementation"
     description = "End implementation, when all steps are done and checked."
     arguments = ImplementationReport
+
+
+class SubmitAnswer(Tool):
+    name = "submit_answer"
+    description = "End your work: answer what you were asked."
+    arguments = Findings
 
 
 class StepArguments(Arguments):

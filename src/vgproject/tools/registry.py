@@ -7,10 +7,12 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_ai.tools import ToolDefinition
 
+from vgproject.tools.apply_patch import ApplyPatch
 from vgproject.tools.base import Tool, ToolFailure
 from vgproject.tools.commands import GitDiff, RunCommand
+from vgproject.tools.consult import AskExpert, AskUser, Delegate
 from vgproject.tools.memory import RecallMemory, Remember
-from vgproject.tools.phases import SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
+from vgproject.tools.phases import SubmitAnswer, SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
 from vgproject.tools.read_file import ReadFile
 from vgproject.tools.search import ListFiles, SearchFiles
 from vgproject.tools.write_file import EditFile, WriteFile
@@ -23,11 +25,16 @@ TOOLS: dict[str, Tool] = {
         SearchFiles(),
         WriteFile(),
         EditFile(),
+        ApplyPatch(),
         RunCommand(),
         GitDiff(),
         Remember(),
         RecallMemory(),
         UpdatePlanStep(),
+        AskUser(),
+        AskExpert(),
+        Delegate(),
+        SubmitAnswer(),
         SubmitResearch(),
         SubmitPlan(),
         SubmitImplementation(),

@@ -1,8 +1,8 @@
 """The files of a workspace: read and written so that no path and no symbolic link leads out of it."""
 
 import errno
+import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -92,14 +92,6 @@ class FileTree:
         with self.open(path) as file:
             return file.read()
 
-    def read_if_there(self, path: str) -> bytes | None:
-        try:
-            return self.read(path)
-        except WorkspaceError as error:
-            if error.code == "no_such_file":
-                return None
-            raise
-
     @contextmanager
     def open_directory(self, path: str) -> Iterator[int]:
         """The descriptor of a directory. Raises `WorkspaceError` (``no_such_file``, ``not_a_directory``)."""
@@ -136,6 +128,31 @@ class FileTree:
         with self._guarded(path), open_directory(self._root) as top, self._parent(top, parents, create=False) as parent:
             os.unlink(name, dir_fd=parent)
 
+    def remove_part(self, path: str) -> None:
+        """Remove what a crash may have left of a ``write`` to a located path."""
+        *parents, name = split_path(path)
+        with suppress(OSError), open_directory(self._root) as top, self._parent(top, parents, create=False) as parent:
+            os.unlink(_part_of(name), dir_fd=parent)
+
+    def prune(self, path: str, keep: str = "") -> None:
+        """Remove the empty directories above a located path, but not ``keep`` and what is above that."""
+        *parents, _ = split_path(path)
+        while len(parents) > len(split_path(keep)):
+            try:
+                with open_directory(self._root) as top, self._parent(top, parents[:-1], create=False) as parent:
+                    os.rmdir(parents.pop(), dir_fd=parent)
+            except OSError:
+                return
+
+    def nearest_directory(self, path: str) -> str:
+        """The one above a located path that is there; empty for the top."""
+        *parents, _ = split_path(path)
+        while parents:
+            with suppress(WorkspaceError), self.open_directory("/".join(parents)):
+                break
+            parents.pop()
+        return "/".join(parents)
+
     @contextmanager
     def _guarded(self, path: str) -> Iterator[None]:
         try:
@@ -170,7 +187,9 @@ def _make_directory(parent: int, name: str) -> None:
 
 
 def _replace(parent: int, name: str, content: bytes, *, mode: int | None, old: os.stat_result | None) -> None:
-    part = f".{secrets.token_hex(8)}.part"
+    part = _part_of(name)
+    with suppress(FileNotFoundError):
+        os.unlink(part, dir_fd=parent)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -184,6 +203,11 @@ def _replace(parent: int, name: str, content: bytes, *, mode: int | None, old: o
         with suppress(OSError):
             os.unlink(part, dir_fd=parent)
         raise
+
+
+def _part_of(name: str) -> str:
+    """Where a file is written before it takes its place: always the same, so that a crash leaves nothing for good."""
+    return f".vgproject-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part"
 
 
 def _give_to_owner(descriptor: int, like: os.stat_result) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 import orjson
@@ -103,6 +104,21 @@ class Workspace:
     async def rewind(self, checkpoint_id: str) -> Checkpoint:
         """Make the files those of the checkpoint; what they were is in the checkpoint that is returned."""
         return await self.shadow.restore(checkpoint_id, label="before rewind")
+
+    def begin_rewind(self, note: Mapping[str, object]) -> None:
+        """Remember that the files are being set back, over a crash too."""
+        self._write("rewind.json", note)
+
+    def begun_rewind(self) -> dict[str, Any] | None:
+        """The note of a rewind that has not ended."""
+        try:
+            note: dict[str, Any] = orjson.loads((self.directory / "rewind.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return note
+
+    def end_rewind(self) -> None:
+        (self.directory / "rewind.json").unlink(missing_ok=True)
 
     async def changes(self, since: str | None = None) -> list[FileChange]:
         """What is different now from the checkpoint ``since``; from the session's beginning by default."""

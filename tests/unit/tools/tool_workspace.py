@@ -30,7 +30,7 @@ class Hands:
             WorkspaceSettings(),
         )
         self.root = self.workspace.root
-        self.root.mkdir(parents=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         self.blobs: list[bytes] = []
         self.shown = ""
         self.seen: dict[str, str] = {}
