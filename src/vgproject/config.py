@@ -53,8 +53,8 @@ class Limits(BaseModel):
     commands_per_second: float = Field(default=20, gt=0)
     command_burst: int = Field(default=40, ge=1)
     connections_per_user: int = Field(default=100, ge=1)
-    connection_bytes: int = Field(default=1024 * 1024, ge=65536)
-    """Held for one connection that reads too slowly."""
+    connection_bytes: int = Field(default=1024 * 1024, ge=256 * 1024)
+    """Held for one connection that reads too slowly. Frames of many events are at most a quarter of it."""
     stalled_seconds: float = Field(default=30, gt=0)
     """A connection that takes nothing for so long is closed with 4008."""
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
@@ -87,6 +87,7 @@ class Config(BaseModel):
     accept_no_isolation: bool = False
     """Said beside ``--sandbox none``: commands may do all that the server's user can."""
     test_command: str | None = None
+    """By default one that is found in the project; empty for none."""
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = None

@@ -41,6 +41,9 @@ from vgproject.utils.secrets import SecretMask
 
 logger = logging.getLogger(__name__)
 
+BATCH_BYTES = 256 * 1024
+"""What a follower is given at once, so that a slow one holds no more."""
+
 Result = TypeVar("Result")
 
 
@@ -250,8 +253,11 @@ class EventLog:
         record = await self._read(self._read_store.find, session_id, key)
         return _stored(session_id, record) if record else None
 
-    async def read(self, session_id: str, *, after: int, limit: int = 500) -> list[StoredEvent]:
-        return await self._read_events(session_id, after, limit, ())
+    async def read(
+        self, session_id: str, *, after: int, limit: int = 500, max_bytes: int | None = None
+    ) -> list[StoredEvent]:
+        """The first always, then those whose payloads are as stored, with it, not more than ``max_bytes``."""
+        return await self._read_events(session_id, after, limit, (), max_bytes)
 
     async def read_types(
         self, session_id: str, types: Collection[str], *, after: int = 0, limit: int = 1_000_000
@@ -268,9 +274,11 @@ class EventLog:
         fields = {**frame.model_dump(), "data": orjson.Fragment(content)}
         return replace(event, payload=orjson.dumps(fields))
 
-    async def _read_events(self, session_id: str, after: int, limit: int, types: tuple[str, ...]) -> list[StoredEvent]:
+    async def _read_events(
+        self, session_id: str, after: int, limit: int, types: tuple[str, ...], max_bytes: int | None = None
+    ) -> list[StoredEvent]:
         def read() -> list[Record]:
-            return self._read_store.read(session_id, after=after, limit=limit, types=types)
+            return self._read_store.read(session_id, after=after, limit=limit, types=types, max_bytes=max_bytes)
 
         return [_stored(session_id, record) for record in await self._read(read)]
 
@@ -355,15 +363,17 @@ class LogCursor:
         self._reached = max(self._reached, seq)
         return self._reached > self._after
 
-    async def next_events(self) -> list[StoredEvent]:
-        """Empty where nothing is new; then there will be a word before there is more."""
-        events = self._event_log.recent(self._session_id, self._after)
+    async def next_events(self, max_bytes: int = BATCH_BYTES) -> list[StoredEvent]:
+        """At least one and not more than ``max_bytes`` of them; empty where nothing is new: then there will be a word
+        before there is more."""
+        events = _first(self._event_log.recent(self._session_id, self._after) or [], max_bytes)
         if not events and (self._behind or self._reached > self._after):
-            events = await self._event_log.read(self._session_id, after=self._after)
+            read = await self._event_log.read(self._session_id, after=self._after, max_bytes=max_bytes)
+            events = _first(read, max_bytes)
             self._behind = bool(events)
         if events:
             self._after = events[-1].seq
-        return events or []
+        return events
 
 
 class WakeUp:
@@ -422,6 +432,15 @@ def _blob(session_id: str, content: bytes) -> Blob:
 
 def _reference(blob: Blob) -> dict[str, Any]:
     return {"id": blob.id, "bytes": len(blob.content), "sha256": blob.sha256}
+
+
+def _first(events: list[StoredEvent], max_bytes: int) -> list[StoredEvent]:
+    total = 0
+    for index, event in enumerate(events):
+        total += len(event.payload) + 1
+        if index and total > max_bytes:
+            return events[:index]
+    return events
 
 
 def _stored(session_id: str, record: Record, inserted: bool = True) -> StoredEvent:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn, Optional
 import typer
 
 from vgproject.errors import VgprojectError
+from vgproject.utils.text import without_controls
 
 app = typer.Typer(help="The real-time server for autonomous software development.", no_args_is_help=True)
 memory_app = typer.Typer(help="The project's memory.", no_args_is_help=True)
@@ -50,7 +51,7 @@ SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
 
 
-NOT_OF_USAGE = frozenset({409, 429})
+NOT_OF_USAGE = frozenset({404, 409, 429})
 
 
 def _call(function: str, *arguments: Any, **options: Any) -> NoReturn:
@@ -59,7 +60,7 @@ def _call(function: str, *arguments: Any, **options: Any) -> NoReturn:
         code = _load(function)(*arguments, **options)
         sys.stdout.flush()
     except VgprojectError as error:
-        sys.stderr.write(f"{error.message}\n")
+        sys.stderr.write(f"{without_controls(error.message)}\n")
         refused = 400 <= error.http_status < 500 and error.http_status not in NOT_OF_USAGE
         code = 2 if refused else 1
     except KeyboardInterrupt:

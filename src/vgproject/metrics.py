@@ -24,9 +24,12 @@ class Metrics:
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, labels, registry=self._registry)
 
-    def watch_connections(self, count: Callable[[], int]) -> None:
-        gauge = Gauge("vgproject_open_connections", "Open WebSockets.", registry=self._registry)
-        gauge.set_function(count)
+    def watch_connections(self, count: Callable[[], int], unsent_bytes: Callable[[], int]) -> None:
+        self._watch("vgproject_open_connections", "Open WebSockets.", count)
+        self._watch("vgproject_unsent_bytes", "Bytes that wait for their clients to read.", unsent_bytes)
+
+    def _watch(self, name: str, documentation: str, function: Callable[[], int]) -> None:
+        Gauge(name, documentation, registry=self._registry).set_function(function)
 
     def count_event(self, event: StoredEvent) -> None:
         self._events.inc()

@@ -46,6 +46,7 @@ from vgproject.schema.events import (
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import TOOLS
 from vgproject.utils.ids import new_id
+from vgproject.workspace.background import open_background
 from vgproject.workspace.workspace import Workspace
 from vgproject.workspace.workspaces import Wanted, Workspaces
 
@@ -263,7 +264,10 @@ class Pipeline:
         workspace = await self._open_workspace(run)
         strategy, thread_id = self._settings.strategy(phase), f"{phase}/{attempt}"
         try:
-            async with open_phase_clock(settings.timeout_seconds) as clock:
+            async with (
+                open_background(workspace, self._services.secrets) as background,
+                open_phase_clock(settings.timeout_seconds) as clock,
+            ):
                 context = PhaseContext(
                     phase=phase,
                     task=run.task,
@@ -280,6 +284,7 @@ class Pipeline:
                     handover=run.handover,
                     workspace=workspace,
                     role_models=self._settings.role_models(run.settings),
+                    background=background,
                 )
                 completion = await strategy.run(run.request.content, model, memory, thread_id, context=context)
         except TimeoutError as error:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 import orjson
 from pydantic import ValidationError
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import Services
 from vgproject.errors import CommandError, RateLimitedError, UnauthenticatedError, VgprojectError
+from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.sessions import Caller
@@ -24,6 +25,10 @@ from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
 
 MAX_BAD_FRAMES = 100
+NOTICE_SECONDS = 1.0
+"""What a client gets to take the word that the server stops."""
+CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430}
+"""Errors after which a connection is closed."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +54,12 @@ class ConnectionState:
     """What one connection holds; all of it goes away with it."""
 
     websocket: WebSocket
+    outbox: Outbox
     bucket: TokenBucket
     caller: Caller | None = None
     id: str = field(default_factory=lambda: new_id("con"))
     subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     bad_frames: int = 0
-    stalled: bool = False
 
 
 class WebSocketManager:
@@ -68,19 +73,23 @@ class WebSocketManager:
     def open_connections(self) -> int:
         return len(self._connections)
 
+    @property
+    def unsent_bytes(self) -> int:
+        return sum(state.outbox.unsent_bytes for state in self._connections)
+
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one WebSocket from its handshake to its end."""
         wanted = websocket.scope.get("subprotocols", [])
         await websocket.accept(subprotocol=f.PROTOCOL if f.PROTOCOL in wanted else None)
         bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
-        state = ConnectionState(websocket, bucket)
+        state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
         try:
             state.caller = self._authenticator.identify(websocket)
         except UnauthenticatedError as error:
-            await websocket.close(4401, error.message)
+            await state.outbox.close(4401, error.message)
             return
         if self._is_one_too_many(state.caller):
-            await websocket.close(4430, "Too many connections.")
+            await state.outbox.close(4430, _TOO_MANY)
             return
         self._connections.add(state)
         try:
@@ -89,7 +98,7 @@ class WebSocketManager:
         except WebSocketDisconnect:
             pass  # The client is gone.
         except TimeoutError:
-            await websocket.close(4401, "No hello with a token came in time.")
+            await state.outbox.close(4401, "No hello with a token came in time.")
         finally:
             self._connections.discard(state)
             await self._stop_subscriptions(state)
@@ -113,12 +122,12 @@ class WebSocketManager:
             limits=limits,
             sandbox=self._services.sandbox.text,
         )
-        await self._send(state, welcome.model_dump_json().encode())
+        await state.outbox.send(welcome.model_dump_json().encode())
 
     async def _receive(self, state: ConnectionState) -> None:
         """Raises `TimeoutError` where the client does not say who it is in time."""
         deadline = asyncio.get_running_loop().time() + self._limits.hello_seconds
-        while state.websocket.application_state is WebSocketState.CONNECTED:
+        while not state.outbox.closed:
             async with asyncio.timeout_at(None if state.caller else deadline):
                 message = await state.websocket.receive()
             if message["type"] == "websocket.disconnect":
@@ -132,9 +141,7 @@ class WebSocketManager:
             if frame is None:
                 raise CommandError("The frame is binary: send JSON as text.", code="bad_frame")
             if len(frame.encode()) > self._limits.frame_bytes:
-                await self._refuse(state, None, CommandError(_TOO_LARGE, code="frame_too_large"))
-                await state.websocket.close(4413, "The frame is too large.")
-                return
+                raise CommandError(_TOO_LARGE, code="frame_too_large")
             fields = _parse_frame(frame)
             given_id = fields.get("id")
             command_id = given_id if isinstance(given_id, str) else None
@@ -143,7 +150,7 @@ class WebSocketManager:
             command = _parse_command(fields)
             answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
             if answer is not None:
-                await self._send(state, answer.model_dump_json().encode())
+                await state.outbox.send(answer.model_dump_json().encode())
         except VgprojectError as error:
             await self._refuse(state, command_id, error)
         except WebSocketDisconnect:
@@ -160,13 +167,15 @@ class WebSocketManager:
             retry_after_ms=details.pop("retry_after_ms", None),
             details=details,
         )
-        await self._send(state, f.ErrorAnswer(id=command_id, data=data).model_dump_json().encode())
+        await state.outbox.send(f.ErrorAnswer(id=command_id, data=data).model_dump_json().encode())
         if error.code in ("bad_frame", "rate_limited"):
             state.bad_frames += 1
         if state.bad_frames > MAX_BAD_FRAMES:
-            await state.websocket.close(4029 if error.code == "rate_limited" else 4400, error.message)
-        if isinstance(error, UnauthenticatedError):
-            await state.websocket.close(4401, error.message)
+            await state.outbox.close(4029 if error.code == "rate_limited" else 4400, error.message)
+        elif isinstance(error, UnauthenticatedError):
+            await state.outbox.close(4401, error.message)
+        elif error.code in CLOSES:
+            await state.outbox.close(CLOSES[error.code], error.message)
 
     async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
         if isinstance(command, c.Ping):
@@ -183,7 +192,7 @@ class WebSocketManager:
             return f.Ack(id=command.id)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
         ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
-        await self._send(state, ack.model_dump_json().encode())
+        await state.outbox.send(ack.model_dump_json().encode())
         if isinstance(command, c.TaskCommand) and command.session_id is None:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
@@ -192,6 +201,9 @@ class WebSocketManager:
         caller = self._authenticator.check(command.token) if command.token else state.caller
         if caller is None:
             raise UnauthenticatedError("The hello has no token.")
+        is_another = state.caller is None or state.caller.user_id != caller.user_id
+        if is_another and self._is_one_too_many(caller):
+            raise RateLimitedError(_TOO_MANY, code="too_many_connections")
         state.caller = Caller(caller.user_id, caller.role, command.client or "")
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
@@ -208,9 +220,9 @@ class WebSocketManager:
             epoch=view.epoch,
         )
         await self._unsubscribe(state, view.session_id)
-        await self._send(state, subscribed.model_dump_json().encode())
+        await state.outbox.send(subscribed.model_dump_json().encode())
         if not recovered:
-            await self._send(state, f.Snapshot(session=view).model_dump_json().encode())
+            await state.outbox.send(f.Snapshot(session=view).model_dump_json().encode())
         after = command.after if recovered else 0
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
 
@@ -221,7 +233,7 @@ class WebSocketManager:
             deltas=deltas,  # type: ignore[arg-type]  # One of the command's choices.
             event_log=self._services.event_log,
             broker=self._services.broker,
-            send=lambda frame: self._send(state, frame),
+            outbox=state.outbox,
             heartbeat_seconds=self._limits.heartbeat_seconds,
         )
         state.subscriptions[session_id] = asyncio.create_task(
@@ -229,12 +241,19 @@ class WebSocketManager:
         )
 
     async def _run_subscription(self, state: ConnectionState, subscription: Subscription) -> None:
-        """Until the client is gone; a log that cannot be read is told once, instead of silence."""
+        """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
+        ours the connection is closed: the client comes back with what it has."""
         with suppress(WebSocketDisconnect):
             try:
                 await subscription.run()
             except VgprojectError as error:
                 await self._refuse(state, None, error)
+            except WebSocketDisconnect:
+                raise
+            except Exception:
+                logger.exception("A subscription failed by a mistake of ours")
+                await self._refuse(state, None, VgprojectError(_SUBSCRIPTION_MISTAKE))
+                await state.outbox.close(1011, _SUBSCRIPTION_MISTAKE)
 
     async def _unsubscribe(self, state: ConnectionState, session_id: str) -> None:
         if task := state.subscriptions.pop(session_id, None):
@@ -246,24 +265,16 @@ class WebSocketManager:
         for session_id in tuple(state.subscriptions):
             await self._unsubscribe(state, session_id)
 
-    async def _send(self, state: ConnectionState, frame: bytes) -> None:
-        """Raises `WebSocketDisconnect` where the client is gone, or has taken nothing for too long."""
-        if state.stalled or state.websocket.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnect(4008 if state.stalled else 1006)
-        try:
-            async with asyncio.timeout(self._limits.stalled_seconds):
-                await state.websocket.send_text(frame.decode())
-        except TimeoutError as error:
-            state.stalled = True
-            raise WebSocketDisconnect(4008) from error
-
     async def drain(self, grace_seconds: float) -> None:
-        """Tell everybody that the server stops."""
+        """Tell everybody that the server stops; who does not read now misses it."""
         draining = f.ServerDraining(grace_ms=round(grace_seconds * 1000)).model_dump_json().encode()
-        await asyncio.gather(*(self._send(state, draining) for state in self._connections), return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NOTICE_SECONDS):
+                notices = (state.outbox.send(draining) for state in self._connections)
+                await asyncio.gather(*notices, return_exceptions=True)
 
     async def close_all(self, code: int, reason: str) -> None:
-        closing = (state.websocket.close(code, reason) for state in tuple(self._connections))
+        closing = (state.outbox.close(code, reason) for state in tuple(self._connections))
         await asyncio.gather(*closing, return_exceptions=True)
 
 
@@ -299,5 +310,7 @@ def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
     return "/".join((state.caller.user_id, client, place, command.id, digest))
 
 
+_SUBSCRIPTION_MISTAKE = "The server made a mistake with this subscription; its log says which."
+_TOO_MANY = "Too many connections."
 _OUR_MISTAKE = "The server made a mistake with this command; its log says which."
 _TOO_LARGE = "The frame is too large; the limit is in `welcome`."

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -54,8 +55,11 @@ def terminal(tmp_path: Path) -> Terminal:
         (["run", "x", "--approvals", "sometimes"], {}, 2, "'untrusted'"),
         (["run", "x", "--config", "nowhere.toml"], {}, 2, "nowhere.toml"),
         (["run", "x"], {"VGPROJECT_PORT": "99999"}, 2, "environment VGPROJECT_PORT"),
-        (["diff", "nosuch"], {}, 2, "no session 'nosuch'"),
-        (["diff"], {}, 2, "No session of the project"),
+        (["diff", "nosuch"], {}, 1, "no session 'nosuch'"),
+        (["events", "nosuch"], {}, 1, "no session 'nosuch'"),
+        (["events", "nosuch", "--follow"], {}, 1, "no session 'nosuch'"),
+        (["attach", "nosuch"], {}, 1, "no session 'nosuch'"),
+        (["diff"], {}, 1, "No session of the project"),
         (["sessions", "--server", "http://127.0.0.1:9"], {}, 1, "does not answer"),
         (["sessions"], {"VGPROJECT_HOME": "calc.py/home"}, 2, "data directory calc.py/home"),
         (["db", "upgrade", "--database-url", "mysql://x/y"], {}, 2, "postgresql://"),
@@ -67,6 +71,8 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     done = terminal.run(*words, **environment)
     assert (done.returncode, sentence in done.stderr.replace("\n│", "")) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
     assert json.loads(terminal.run("sessions", "--json").stdout) == [], "nothing half-done is left"
 
 
@@ -155,3 +161,45 @@ def test_an_interrupted_run_ends_with_130_and_attach_goes_on_with_it(terminal: T
         assert "Traceback" not in running.stderr.read()
     write_script(tmp_path, script())
     assert terminal.run("attach", session_id).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        pytest.param(b"maybe\ny\n", 0, id="an answer after one that is none"),
+        pytest.param(b"\x04", 3, id="Ctrl-D"),
+        pytest.param(None, 130, id="Ctrl-C"),
+    ],
+)
+def test_a_question_goes_to_the_terminal_not_into_a_pipe_and_can_be_left_at_once(
+    terminal: Terminal, tmp_path: Path, keys: bytes | None, code: int
+) -> None:
+    person, program = pty.openpty()
+    content = script()
+    content["phases"]["implementation"][1] = {"tool_calls": [call("run_command", command="python3 -c 'pass'")]}
+    words = ["run", "Mend add", "--approvals", "untrusted", "--json", "--model", write_script(tmp_path, content)]
+    with (
+        subprocess.Popen(
+            [*VGPROJECT, *words],
+            cwd=terminal.project,
+            env=terminal.environment,
+            stdin=program,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as running,
+        os.fdopen(person, "rb+", buffering=0) as screen,
+    ):
+        os.close(program)
+        asked = b""
+        while b"[a]lways this: " not in asked:
+            asked += screen.read(4096)
+        if keys:
+            screen.write(keys)
+        else:
+            running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=30)
+    assert (running.returncode, "Traceback" in errors) == (code, False), errors
+    assert "python3 -c" in asked.decode()
+    events = [json.loads(line) for line in output.splitlines()]
+    assert "approval_requested" in {event["type"] for event in events}

@@ -474,6 +474,67 @@ def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_afte
         assert count_running(tmp_path) == 0
 
 
+def write_background_script(tmp_path: Path, *after: dict[str, Any]) -> str:
+    """A command in the background with two processes, one of which leaves its group, then the turns ``after``."""
+    command = f"setsid sleep {duration(tmp_path)} & echo on; exec sleep {duration(tmp_path)}"
+    start = {"tool_calls": [call("run_command", command=command, background=True)]}
+    submit = {"tool_calls": [call("submit_implementation", summary="Done.")]}
+    edit = script()["phases"]["implementation"][0]
+    return write_script(tmp_path, script(implementation=[start, *after, edit, submit]))
+
+
+def test_a_killed_server_leaves_no_background_command_and_says_so_after_the_next_start(tmp_path: Path) -> None:
+    """The start is not repeated: it is answered from its record, and only a look at the command tells of its end."""
+    waiting = {"tool_calls": [call("run_command", command="sleep 600", timeout_seconds=600)]}
+    model = write_background_script(tmp_path, waiting)
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        log = server.wait_for(session_id, "tool_completed", after=phase_began(server, session_id))
+        command_id = log[-1]["data"]["details"]["command_id"]
+        wait_until(lambda: count_running(tmp_path) == 2)
+        server.wait_for(session_id, "tool_started", after=log[-1]["seq"])
+        server.kill()
+        wait_until(lambda: count_running(tmp_path) == 0)
+    looks = [{"tool_calls": [call(tool, command_id=command_id)]} for tool in ("read_output", "stop_command")]
+    write_background_script(tmp_path, waiting, *looks)
+    with serving(tmp_path, model=model) as server:
+        asked = server.wait_for(session_id, "recovery_decision_requested")[-1]
+        assert asked["data"]["arguments"]["command"] == "sleep 600"
+        assert count_running(tmp_path) == 0
+        decide(server, session_id, asked, "skip")
+        log = server.wait_for(session_id, *ENDS)
+    assert log[-1]["type"] == "task_completed"
+    results = [event["data"] for event in log if event["type"] == "tool_completed"]
+    looked = [data for data in results if data["tool"] in ("read_output", "stop_command")]
+    assert [data["details"]["reason"] for data in looked] == ["interrupted", "interrupted"]
+    assert all("was ended with the server" in data["result"] for data in looked)
+
+
+def phase_began(server: Server, session_id: str) -> int:
+    """The seq at which implementation began."""
+    log = server.wait_for(session_id, "planning_complete")
+    return int(server.wait_for(session_id, "phase_started", after=log[-1]["seq"])[-1]["seq"])
+
+
+@pytest.mark.parametrize("how", ["completed", "cancelled", "terminated"])
+def test_background_commands_end_with_their_phase_and_on_cancel_and_with_the_server(tmp_path: Path, how: str) -> None:
+    waiting = {"tool_calls": [call("run_command", command="while ! test -e $HOME/go; do sleep 0.05; done")]}
+    model = write_background_script(tmp_path, waiting)
+    with serving(tmp_path, model=model) as server:
+        session_id = server.start_task()
+        wait_until(lambda: count_running(tmp_path) == 2)
+        if how == "terminated":
+            server.process.terminate()
+            assert server.process.wait(timeout=20) == 0
+        elif how == "cancelled":
+            server.command(session_id, type="cancel").raise_for_status()
+            assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_cancelled"
+        else:
+            (tmp_path / "home" / "workspaces" / session_id / "home" / "go").touch()
+            server.wait_for(session_id, "implementation_complete")
+        assert count_running(tmp_path) == 0
+
+
 def test_a_second_sigterm_ends_the_server_at_once_with_what_it_runs(tmp_path: Path) -> None:
     with serving(tmp_path, model=write_waiting_script(tmp_path)) as server:
         start_waiting_command(server, tmp_path)

@@ -215,7 +215,12 @@ async def test_the_servers_run_of_the_tests_is_seen_as_a_tool_call(tmp_path: Pat
     mine = [frame for frame in frames if frame.data.get("tool_call_id") == requested["tool_call_id"]]
     assert [frame.type for frame in mine] == ["tool_requested", "tool_started", "tool_completed"]
     assert requested["arguments"] == {"command": command}
-    assert mine[-1].data["details"] == {"exit_code": 0}
+    tests = {"tool": "unittest", "passed": 1, "failed": 0, "skipped": 0, "errors": 0, "failing": []}
+    assert mine[-1].data["details"] == {"exit_code": 0, "tests": tests}
+    [ran] = [data["tests"] for data in data_of(frames, "implementation_complete")]
+    assert (ran["passed"], ran["summary"], ran["found"]) == (True, tests, False)
+    [by_the_agent] = [data for data in data_of(frames, "tool_completed") if data["tool"] == "run_command"]
+    assert by_the_agent["details"]["tests"] == tests
     assert mine[-1].data["result"].startswith("green\n")
     assert requested["tool_call_id"] in heard
 

@@ -198,11 +198,11 @@ async def test_no_frame_breaks_the_server(tmp_path: Path) -> None:
     objects = st.fixed_dictionaries(
         {"type": kinds}, optional={"id": json_values, "session_id": json_values, "after": json_values}
     )
-    examples: list[str] = []
+    examples: list[str | bytes] = []
 
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
-    @given(st.one_of(st.text(max_size=50), objects.map(json.dumps), json_values.map(json.dumps)))
-    def collect(frame: str) -> None:
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.one_of(st.text(max_size=50), objects.map(json.dumps), json_values.map(json.dumps), st.binary()))
+    def collect(frame: str | bytes) -> None:
         examples.append(frame)
 
     collect()
@@ -213,3 +213,27 @@ async def test_no_frame_breaks_the_server(tmp_path: Path) -> None:
                     await websocket.send(frame)
                 await send(websocket, type="ping")
                 await receive(websocket, "pong")
+
+
+async def test_no_bytes_break_the_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After the handshake, in the place of frames and as their text."""
+    examples: list[tuple[bool, bytes]] = []
+
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.booleans(), st.binary(min_size=1, max_size=60))
+    def collect(is_text: bool, content: bytes) -> None:
+        examples.append((is_text, content))
+
+    collect()
+    async with running_server(tmp_path, limits={"command_burst": 1000}) as url, open_websocket(url) as other:
+        for number, (is_text, content) in enumerate(examples):
+            async with open_websocket(url) as websocket:
+                if is_text:
+                    await websocket.send(content, text=True)
+                else:
+                    websocket.transport.write(content)
+                await send(other, type="ping", id=f"p{number}")
+                assert (await receive(other, "pong"))[-1]["id"] == f"p{number}"
+                if not is_text:
+                    websocket.transport.abort()
+    assert "Traceback" not in caplog.text

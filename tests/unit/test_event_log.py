@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from databases import Postgres
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.errors import NotFoundError, UnavailableError
-from vgproject.event_log import EventLog, EventLogSettings, NewEvent, open_event_log
+from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, open_event_log
 from vgproject.models.tables import SessionRow
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
 from vgproject.repositories.event_store import Answer, Batch, NewRecord
@@ -134,6 +134,23 @@ async def test_followers_get_every_event_once_while_others_write(event_log: Even
     await asyncio.gather(*(event_log.append("one", [message(str(number))]) for number in range(100)))
 
     assert await asyncio.gather(*followers) == [list(range(1, 102))] * 3
+
+
+@pytest.mark.parametrize("ring_bytes", [0, 1024 * 1024])
+async def test_a_cursor_gives_no_more_bytes_than_wanted_at_once_and_a_larger_event_alone(
+    database: Database, ring_bytes: int
+) -> None:
+    settings = EventLogSettings(ring_bytes=ring_bytes)
+    broker = InProcessBroker()
+    async with open_event_log(database.url, broker, now=utc_now, new_id=new_id, settings=settings) as event_log:
+        texts = ["é" * size for size in (10, 10, 3000, 10, 900, 900, 10)]
+        await event_log.append("one", [message(text) for text in texts])
+        cursor = LogCursor(event_log, "one", 0)
+        batches = []
+        while events := await cursor.next_events(max_bytes=4000):
+            batches.append([event.seq for event in events])
+            assert len(events) == 1 or sum(len(event.payload) for event in events) <= 4000
+    assert batches == [[1, 2], [3], [4, 5], [6, 7]]
 
 
 async def test_data_above_the_limit_is_cut_to_a_preview_and_kept_as_a_blob(event_log: EventLog) -> None:

@@ -18,6 +18,7 @@ from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
 from vgproject.utils.clock import Clock, utc_now
 from vgproject.utils.secrets import SecretMask
+from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
 EXPERT, DELEGATE = "expert", "delegate"
@@ -67,6 +68,7 @@ class PhaseContext:
     meter: Meter
     handover: Handover
     workspace: Workspace
+    background: BackgroundCommands
     role_models: Mapping[str, str]
     """The models of ``expert`` and ``delegate``, where they have their own."""
 

@@ -20,6 +20,8 @@ TOOLS = [
     "edit_file",
     "apply_patch",
     "run_command",
+    "read_output",
+    "stop_command",
     "git_diff",
     "remember",
     "recall",
@@ -43,13 +45,14 @@ async def run_implementation_agent(
     """Do the steps of ``plan``, where there is one, for ``base_task``."""
     briefing = await prepare_briefing(base_task, memory, thread_id, context=context)
     tests = TestCommand(context, thread_id)
+    about_tests = await tests.look()
     progress = PlanProgress(context, plan)
     job = Job(
         model=model,
         memory=memory,
         thread_id=thread_id,
         instructions=load_prompt("implementation"),
-        prompt=f"# Task\n\n{base_task}\n\n{_as_markdown(plan)}\n\n## Research notes\n\n{notes}\n\n{briefing.as_markdown()}",
+        prompt=_prompt(base_task, _as_markdown(plan), notes, about_tests, briefing.as_markdown()),
         tools=context.offered(TOOLS),
         submit="submit_implementation",
         output=ImplementationReport,
@@ -57,6 +60,7 @@ async def run_implementation_agent(
         after_tool=progress.take,
     )
     report = await run_job(context, job)
+    await context.background.end_all()
     changes = await context.workspace.changes()
     return ImplementationComplete(
         summary=report.summary, files_changed=changes, diff_stat=_diff_stat(changes), tests=tests.last
@@ -98,6 +102,11 @@ class PlanProgress:
             step=list(self._titles).index(step_id) + 1,
             steps=len(self._titles),
         )
+
+
+def _prompt(base_task: str, plan: str, notes: str, about_tests: str, briefing: str) -> str:
+    tests = f"## Tests\n\n{about_tests}\n\n" if about_tests else ""
+    return f"# Task\n\n{base_task}\n\n{plan}\n\n{tests}## Research notes\n\n{notes}\n\n{briefing}"
 
 
 def _as_markdown(plan: Plan | None) -> str:

@@ -144,7 +144,8 @@ class AgentLoop(Generic[Submission]):
             # What others did is counted by them; a person's time is not counted.
             self._context.meter.work(self._context.phase, outcome.duration_ms / 1000)
         arguments = json.dumps(call.arguments, sort_keys=True)
-        self._done.append(Done(call.part.tool_name, arguments, outcome.text, bool(outcome.changes)))
+        is_running = bool(outcome.details.get("running"))
+        self._done.append(Done(call.part.tool_name, arguments, outcome.text, bool(outcome.changes), is_running))
         if note := outcome.details.get("note"):
             self._job.memory.note(note["kind"], note["content"])
         if self._job.after_tool:

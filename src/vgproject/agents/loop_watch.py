@@ -15,6 +15,8 @@ class Done:
     arguments: str
     result: str
     changed_files: bool = False
+    waits: bool = False
+    """It looked at something that still runs: to look again is no repetition."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class LoopWatch:
 
     def take_turn(self, calls: Sequence[Done]) -> Notice | None:
         """Look at the calls of one turn. Each limit is noticed once, and once again after as many more."""
+        waits = any(call.waits for call in calls)
+        calls = [call for call in calls if not call.waits]
         for call in calls:
             self._times["repeated_call"] = self._times["repeated_call"] + 1 if call == self._last else 1
             self._last = call
-        is_new = any(call.changed_files or call not in self._known for call in calls)
+        is_new = waits or any(call.changed_files or call not in self._known for call in calls)
         self._known.update(calls)
         self._times["no_progress"] = 0 if is_new else self._times["no_progress"] + 1
         if is_new and self._times["repeated_call"] <= 1:

@@ -118,6 +118,8 @@ class ToolCalls:
     async def _settle(self, call: Call) -> ToolReturnPart:
         outcome = await self._outcome(call)
         self._seen.update(outcome.details.get("seen", {}))
+        if command_id := outcome.details.get("command_id"):
+            self._context.background.expect(command_id)
         await self._tell(call, outcome)
         await self._after(call, outcome)
         return ToolReturnPart(tool_name=call.part.tool_name, content=outcome.text, tool_call_id=call.part.tool_call_id)
@@ -196,6 +198,7 @@ class ToolCalls:
             memory=self._memory,
             output=output,
             keep=keep,
+            background=self._context.background,
             call_id=call.id,
             seen=self._seen,
             mask=self._context.services.secrets.mask,

@@ -66,7 +66,10 @@ class Client:
         return response.json() if is_json else response.text
 
     async def follow(self, session_id: str, *, after: int = 0, deltas: str = "all") -> AsyncIterator[Frame]:
-        """Events after ``after`` and deltas, for ever; a lost connection is made again from the last event."""
+        """Events after ``after`` and deltas, for ever; a lost connection is made again from the last event.
+
+        Raises `VgprojectError` with the server's code and sentence where it refuses.
+        """
         failures = 0
         while True:
             try:
@@ -89,6 +92,8 @@ class Client:
             subscribe = {"type": "subscribe", "session_id": session_id, "after": after, "deltas": deltas}
             await websocket.send(json.dumps(subscribe))
             async for frame in _frames_of(websocket):
+                if frame["type"] == "error" and "seq" not in frame:
+                    raise VgprojectError(frame["data"]["message"], code=frame["data"]["code"])
                 yield frame
         raise ConnectionClosed(None, None)
 

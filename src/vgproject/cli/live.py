@@ -1,19 +1,16 @@
 """How a session looks in a terminal: one pass over its frames, nothing is drawn over."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from vgproject.utils.text import shorten
+from vgproject.utils.text import shorten, to_json, without_controls
 
 Frame = dict[str, Any]
 ENDS = {"task_completed": 0, "task_failed": 1, "task_cancelled": 1}
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""All but newline and tab: a model or a command could otherwise write anywhere on the screen, or to the clipboard."""
 
 
 class LiveView:
@@ -129,15 +126,28 @@ class LiveView:
     def _implemented(self, _: Frame, data: Frame) -> None:
         self._line(f"\n{escape(data['summary'])}")
         if tests := data.get("tests"):
-            self._line(
-                f"Tests: {escape(tests['command'])}: {'[green]passed[/]' if tests['passed'] else '[red]failed[/]'}"
-            )
+            self._line(_tests(tests))
 
     def _completed(self, _: Frame, data: Frame) -> None:
         usage = data["usage"]
         cost = "of unknown price" if usage["cost_usd"] is None else f"${usage['cost_usd']:.4f}"
         tokens = usage["input_tokens"] + usage["output_tokens"]
         self._line(f"\n[bold green]Completed[/] [dim]{usage['requests']} model calls, {tokens} tokens, {cost}[/]")
+
+
+def _tests(tests: Frame) -> str:
+    """A run of the tests in one line."""
+    verdict = "[green]passed[/]" if tests["passed"] else "[red]failed[/]"
+    if not tests["passed"] and tests.get("failed_before"):
+        verdict += " (as before the task)"
+    where = " (found in the project)" if tests.get("found") else ""
+    line = f"Tests: {escape(tests['command'])}{where}: {verdict}"
+    if summary := tests.get("summary"):
+        told = [(summary[name], name) for name in ("passed", "failed", "errors", "skipped")]
+        line += ", " + ", ".join(f"{count} {name}" for count, name in told if count or name == "failed")
+        if failing := summary["failing"]:
+            line += f": {escape(shorten(', '.join(failing), 200))}"
+    return line
 
 
 class JsonView:
@@ -148,13 +158,13 @@ class JsonView:
 
     def show(self, frame: Frame) -> None:
         if "seq" in frame:
-            self._console.out(json.dumps(frame, ensure_ascii=False), highlight=False)
+            self._console.out(to_json(frame), highlight=False)
 
 
 def _without_controls(value: Any) -> Any:
     match value:
         case str():
-            return CONTROLS.sub("", value)
+            return without_controls(value)
         case dict():
             return {key: _without_controls(item) for key, item in value.items()}
         case list():

@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from vgproject.cli.recording import RecordedSession, load_recording
 from vgproject.cli.rerun import Rerun, run_again
 from vgproject.cli.tasks import open_server
 from vgproject.config import load_config
-from vgproject.utils.text import first_line, shorten
+from vgproject.utils.text import first_line, shorten, to_json
 
 SHOWN_LINES = 20
 
@@ -36,7 +35,7 @@ async def _replay(
         reruns = await run_again(recording, loaded, Path(directory))
     shown = [rerun for rerun in reruns if task_id in (None, rerun.task.task_id)]
     if as_json:
-        print(json.dumps(_as_json(recording, shown), ensure_ascii=False, indent=2))
+        print(to_json(_as_json(recording, shown), indent=2))
     else:
         _print(recording, shown)
     return int(any(_differs(rerun) for rerun in shown))
@@ -90,7 +89,7 @@ def _print(recording: RecordedSession, reruns: list[Rerun]) -> None:
 def _print_difference(console: Console, difference: Difference) -> None:
     if difference.then is None or difference.now is None:
         side, value = ("now", difference.now) if difference.then is None else ("then", difference.then)
-        text = shorten(json.dumps(value, ensure_ascii=False), 400)
+        text = shorten(to_json(value), 400)
         console.print(f"  [red]only {side}:[/] {escape(difference.what)}: {escape(text)}")
         return
     console.print(f"  [red]other:[/] {escape(difference.what)}")
@@ -103,4 +102,4 @@ def _print_difference(console: Console, difference: Difference) -> None:
 
 def _lines(value: Any) -> list[str]:
     """As JSON with its texts laid out line by line, for reading, not for parsing."""
-    return json.dumps(value, ensure_ascii=False, indent=2).replace("\\n", "\n").split("\n")
+    return to_json(value, indent=2).replace("\\n", "\n").split("\n")

@@ -1,13 +1,13 @@
 """Looking at sessions and memory of a server: ``sessions``, ``events``, ``diff``, ``apply``, ``memory``."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Column, Table
 
@@ -16,6 +16,7 @@ from vgproject.cli.follow import create_view
 from vgproject.cli.tasks import open_server
 from vgproject.config import load_config
 from vgproject.errors import NotFoundError
+from vgproject.utils.text import to_json, without_controls
 
 
 def with_client(work: Callable[[Client], Awaitable[int]], options: dict[str, Any], server: str | None) -> int:
@@ -32,11 +33,12 @@ def list_sessions(options: dict[str, Any], *, server: str | None, as_json: bool)
     async def work(client: Client) -> int:
         sessions = await client.request("GET", "/v1/sessions")
         if as_json:
-            print(json.dumps(sessions, indent=2))
+            print(to_json(sessions, indent=2))
             return 0
         table = Table("session", "status", "title", "project", "updated", box=None)
         for session in sessions:
-            table.add_row(*(session[name] for name in ("session_id", "status", "title", "project", "updated_at")))
+            names = ("session_id", "status", "title", "project", "updated_at")
+            table.add_row(*(escape(without_controls(session[name])) for name in names))
         Console().print(table)
         return 0
 
@@ -68,7 +70,7 @@ def show_diff(session_id: str | None, options: dict[str, Any], *, server: str | 
     async def work(client: Client) -> int:
         diff = await client.request("GET", f"/v1/sessions/{await _or_last(client, session_id)}/diff")
         if sys.stdout.isatty():
-            Console().print(Syntax(diff, "diff", background_color="default"))
+            Console().print(Syntax(without_controls(diff), "diff", background_color="default"))
         else:
             sys.stdout.write(diff)
         return 0
@@ -80,7 +82,9 @@ def apply_changes(session_id: str | None, options: dict[str, Any], *, server: st
     async def work(client: Client) -> int:
         applied = await client.request("POST", f"/v1/sessions/{await _or_last(client, session_id)}/apply")
         for change in applied["files"]:
-            print(f"{change['change']:>9} {change['path']} +{change['additions']} -{change['deletions']}")
+            print(
+                f"{change['change']:>9} {without_controls(change['path'])} +{change['additions']} -{change['deletions']}"
+            )
         if not applied["files"]:
             print("There is nothing to apply.")
         return 0
@@ -103,7 +107,8 @@ def list_workspaces(options: dict[str, Any], *, server: str | None) -> int:
         for found in await client.request("GET", "/v1/workspaces"):
             size = f"{found['bytes'] / 1e6:.1f} MB"
             files = f"{found['unapplied']} files" if found["unapplied"] else ""
-            table.add_row(found["session_id"], size, found["used_at"], files, found["title"], found["project"])
+            title, project = (escape(without_controls(found[name])) for name in ("title", "project"))
+            table.add_row(found["session_id"], size, found["used_at"], files, title, project)
         Console().print(table)
         return 0
 
@@ -136,7 +141,9 @@ def show_memory(path: str, options: dict[str, Any], *, server: str | None, query
         wanted = {"project": _project(options), **({"q": query} if query else {})}
         entries = await client.request("GET", path, params=wanted)
         for entry in entries:
-            print(f"{entry['memory_id']}  v{entry['version']}  {entry['kind']:<13} {entry['content']}")
+            print(
+                f"{entry['memory_id']}  v{entry['version']}  {entry['kind']:<13} {without_controls(entry['content'])}"
+            )
         return 0
 
     return with_client(work, options, server)
@@ -150,7 +157,7 @@ def change_memory(method: str, path: str, body: dict[str, Any], options: dict[st
             body["version"] = (await client.request("GET", path))["version"]
         sent = {"json": body} if body else {}
         entry = await client.request(method, path, **sent)
-        print(f"{entry['memory_id']}  v{entry['version']}  {entry['content']}")
+        print(f"{entry['memory_id']}  v{entry['version']}  {without_controls(entry['content'])}")
         return 0
 
     return with_client(work, options, server)

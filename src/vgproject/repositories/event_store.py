@@ -119,7 +119,10 @@ class EventStore(Protocol):
 
     def find(self, session_id: str, key: str) -> Record | None: ...
 
-    def read(self, session_id: str, *, after: int, limit: int, types: Collection[str] = ()) -> list[Record]: ...
+    def read(
+        self, session_id: str, *, after: int, limit: int, types: Collection[str] = (), max_bytes: int | None = None
+    ) -> list[Record]:
+        """In order. The first always, then those whose payloads are with it not more than ``max_bytes``."""
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:
         """Raises `NotFoundError` for an unknown session."""

@@ -91,14 +91,19 @@ class PostgresEventStore:
         rows = self._rows(query, (number, stored_text(key)))
         return to_record(rows[0]) if rows else None
 
-    def read(self, session_id: str, *, after: int, limit: int, types: Collection[str] = ()) -> list[Record]:
+    def read(
+        self, session_id: str, *, after: int, limit: int, types: Collection[str] = (), max_bytes: int | None = None
+    ) -> list[Record]:
         first = event_id(self.session(session_id).number, 0)
-        query = (
-            "SELECT id, key, type, payload FROM events WHERE id > %s AND id < %s"
-            f" {'AND type = ANY(%s)' if types else ''} ORDER BY id LIMIT %s"
+        page = (
+            "SELECT id, key, type, payload, octet_length(payload) AS size,"
+            " sum(octet_length(payload)) OVER (ORDER BY id) AS total"
+            f" FROM events WHERE id > %s AND id < %s {'AND type = ANY(%s)' if types else ''} ORDER BY id LIMIT %s"
         )
+        is_within = "%s::bigint IS NULL OR total <= %s OR total = size"
+        query = f"SELECT id, key, type, payload FROM ({page}) AS page WHERE {is_within} ORDER BY id"
         bounds: list[object] = [first + after, first + (1 << SEQ_BITS)]
-        values = [*bounds, list(types), limit] if types else [*bounds, limit]
+        values = [*bounds, *([list(types)] if types else []), limit, max_bytes, max_bytes]
         return [to_record(row) for row in self._rows(query, values)]
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,11 +161,30 @@ class SqliteEventStore:
         rows = self._rows(FIND_EVENT, (self.session(session_id).number, key))
         return to_record(rows[0]) if rows else None
 
-    def read(self, session_id: str, *, after: int, limit: int, types: Collection[str] = ()) -> list[Record]:
+    def read(
+        self, session_id: str, *, after: int, limit: int, types: Collection[str] = (), max_bytes: int | None = None
+    ) -> list[Record]:
         first = event_id(self.session(session_id).number, 0)
         of_types = f"AND type IN ({', '.join('?' * len(types))})" if types else ""
         query = f"SELECT id, key, type, payload FROM events WHERE id > ? AND id < ? {of_types} ORDER BY id LIMIT ?"
-        return [to_record(row) for row in self._rows(query, (first + after, first + (1 << SEQ_BITS), *types, limit))]
+        values = (first + after, first + (1 << SEQ_BITS), *types, limit)
+        if max_bytes is None:
+            return [to_record(row) for row in self._rows(query, values)]
+        return self._read_up_to(max_bytes, query, values)
+
+    def _read_up_to(self, max_bytes: int, query: str, values: Sequence[object]) -> list[Record]:
+        records: list[Record] = []
+        total = 0
+        try:
+            with closing(self._connection.execute(query, values)) as rows:
+                for record in map(to_record, rows):
+                    total += len(record.payload.encode())
+                    if records and total > max_bytes:
+                        break
+                    records.append(record)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        return records
 
     def blob(self, blob_id: str) -> tuple[str, bytes] | None:
         rows = self._rows("SELECT session_id, content FROM blobs WHERE id = ?", (blob_id,))

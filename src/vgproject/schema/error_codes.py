@@ -81,6 +81,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_approval": ErrorCode("Nothing with this id was asked in the session.", (404,)),
     "no_such_blob": ErrorCode("There is no blob with this id.", (404,)),
     "no_such_checkpoint": ErrorCode("The files of a checkpoint are not there any more.", (500,)),
+    "no_such_command": ErrorCode("No background command has this id in this phase."),
     "no_such_file": ErrorCode("There is no file at this path."),
     "no_such_memory": ErrorCode("There is no memory entry with this id.", (404,)),
     "no_such_phase": ErrorCode("The task's pipeline has no phase of this name.", (400,)),
@@ -117,6 +118,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "task_running": ErrorCode("A task of the session is not ended.", (409,)),
     "tests_failed": ErrorCode("The test command still fails after the last try."),
     "too_large": ErrorCode("The body is larger than the limit; for a tool: the file is.", (413,)),
+    "too_many_commands": ErrorCode("So many background commands run, or were started, as may."),
+    "too_many_connections": ErrorCode("The user has as many connections as may be open at once.", (429,)),
     "too_many_steps": ErrorCode("A colleague of the agent made more model and tool calls than it may."),
     "tool_failed": ErrorCode("The tool did not do what was asked."),
     "unapplied_changes": ErrorCode(

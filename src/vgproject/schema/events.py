@@ -49,6 +49,21 @@ class DiffStat(Wire):
     """Lines."""
 
 
+class TestSummary(Wire):
+    """What a test runner says of its run, as far as it does. Whether the run passed, only its exit code decides."""
+
+    tool: str
+    """The runner."""
+    passed: int | None = None
+    """None where the runner does not tell."""
+    failed: int = 0
+    skipped: int = 0
+    errors: int = 0
+    """What broke outside of a test's own checks, as the runner counts it."""
+    failing: list[str] = Field(default_factory=list)
+    """Names of the first tests that failed or broke."""
+
+
 class TestRun(Wire):
     """A run of the project's tests: what was run and what came out."""
 
@@ -58,6 +73,12 @@ class TestRun(Wire):
     """None where the command did not end by itself."""
     output: str = ""
     """Its beginning and end, where it is long."""
+    summary: TestSummary | None = None
+    """None where the output is that of no known test runner."""
+    found: bool = False
+    """The command was found in the project, and not given by anybody."""
+    failed_before: bool = False
+    """It failed already before the task changed anything, so nothing follows from it."""
 
 
 # Sessions

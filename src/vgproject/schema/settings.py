@@ -38,8 +38,9 @@ class SessionSettings(Wire):
     known to be harmless (``untrusted``), all that can change something (``always``)."""
     plan_gate: bool | None = None
     """Wait for a person's word before the plan is followed: `plan_proposed`, `resolve_plan`."""
-    test_command: ShortText | None = None
-    """Run by the server when the agent says that it is done: implementation ends only when it passes."""
+    test_command: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    """Run by the server when the agent says that it is done: implementation ends only when it passes. By default one
+    that is found in the project; an empty one is none."""
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     """Of one task; one that has used it up is paused until it is resumed with a higher limit."""
     max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = None

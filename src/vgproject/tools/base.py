@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from vgproject.errors import VgprojectError
 from vgproject.schema.base import JsonObject
 from vgproject.schema.events import FileChange, RecalledEntry
+from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
 Effect = Literal["none", "checkable", "unknown"]
@@ -45,6 +46,7 @@ class ToolContext:
     """Shows text that the tool prints while it runs."""
     keep: Callable[[bytes], Awaitable[JsonObject]]
     """Stores content as a blob and answers how it is named in events."""
+    background: BackgroundCommands
     call_id: str
     """Unique in the session."""
     seen: Mapping[str, str]

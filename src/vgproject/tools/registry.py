@@ -9,7 +9,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from vgproject.tools.apply_patch import ApplyPatch
 from vgproject.tools.base import Tool, ToolFailure
-from vgproject.tools.commands import GitDiff, RunCommand
+from vgproject.tools.commands import GitDiff, ReadOutput, RunCommand, StopCommand
 from vgproject.tools.consult import AskExpert, AskUser, Delegate
 from vgproject.tools.memory import RecallMemory, Remember
 from vgproject.tools.phases import SubmitAnswer, SubmitImplementation, SubmitPlan, SubmitResearch, UpdatePlanStep
@@ -27,6 +27,8 @@ TOOLS: dict[str, Tool] = {
         EditFile(),
         ApplyPatch(),
         RunCommand(),
+        ReadOutput(),
+        StopCommand(),
         GitDiff(),
         Remember(),
         RecallMemory(),

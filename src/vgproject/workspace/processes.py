@@ -45,18 +45,20 @@ async def run_command(
     cwd: Path,
     environment: dict[str, str],
     marker: str,
-    timeout_seconds: float,
+    timeout_seconds: float | None,
     on_output: Callable[[str], None],
     watch: Callable[[int], Awaitable[Reason]],
+    max_output_bytes: int | None = MAX_OUTPUT_BYTES,
 ) -> CommandResult:
     """Run ``launch`` without input. Nothing that it started is left when this returns or is cancelled.
 
-    ``watch`` is given the process's id and returns why the command has to end.
+    ``watch`` is given the process's id and returns why the command has to end. With no ``max_output_bytes`` the command
+    may print for ever, and the result has nothing of it.
     Raises `WorkspaceError` (``command_too_long``, ``command_failed``) where it cannot be started.
     """
     process = await _start(launch, cwd=cwd, environment={**environment, **launch.environment, MARKER: marker})
     assert process.stderr is not None
-    output = Output(process, on_output)
+    output = Output(process, on_output, max_output_bytes)
     reading = asyncio.create_task(output.read())
     ending = asyncio.create_task(process.stderr.read())  # Only the supervisor holds it: its end is the supervisor's.
     watching = asyncio.ensure_future(watch(process.pid))
@@ -145,23 +147,27 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
 
 
 class Output:
-    def __init__(self, process: asyncio.subprocess.Process, on_output: Callable[[str], None]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, on_output: Callable[[str], None], max_bytes: int | None
+    ) -> None:
         assert process.stdout is not None
         self._stream = process.stdout
         self._on_output = on_output
+        self._max_bytes = max_bytes
         self._chunks: list[bytes] = []
 
     async def read(self) -> bool:
         """Returns true at the end of the stream, false when there is too much of it."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        room = MAX_OUTPUT_BYTES
+        room = self._max_bytes
         while chunk := await self._stream.read(CHUNK_BYTES):
-            self._chunks.append(chunk[:room])
-            if text := decoder.decode(self._chunks[-1]):
+            if text := decoder.decode(chunk[:room]):
                 self._on_output(text)
-            if len(chunk) > room:
-                return False
-            room -= len(chunk)
+            if room is not None:
+                self._chunks.append(chunk[:room])
+                if len(chunk) > room:
+                    return False
+                room -= len(chunk)
         return True
 
     def content(self) -> bytes:

@@ -107,7 +107,7 @@ class Shadow:
             await asyncio.to_thread(remove_traps, self._root)
             await self._add_all()
         facts = self._facts()
-        tree = (await self.git("write-tree", "--missing-ok")).decode().strip()
+        tree = await self._tree()
         message = json.dumps({"label": label, **facts}).encode()
         commit = (await self.git("commit-tree", tree, "-F", "-", stdin=message)).decode().strip()
         return Checkpoint(commit, tuple(facts["skipped"]))
@@ -214,6 +214,17 @@ class Shadow:
         async with self._lock:
             now = await self._checkpoint("changes")
             return await self.changes_between(since, now.id)
+
+    async def new_changes(self) -> list[FileChange]:
+        """What is different now from the last checkpoint, or the last look."""
+        async with self._lock:
+            before = await self._tree()
+            now = await self._checkpoint("changes")
+            return await self.changes_between(before, now.id)
+
+    async def _tree(self) -> str:
+        (self.directory / "index.lock").unlink(missing_ok=True)
+        return (await self.git("write-tree", "--missing-ok")).decode().strip()
 
     async def changes_between(self, old: str, new: str) -> list[FileChange]:
         return _parse_changes(await self._diff_tree("--raw", "--numstat", "-z", old, new))

@@ -2,7 +2,7 @@
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from vgproject.workspace.apply import plan_apply
 from vgproject.workspace.file_changes import FileChanges
 from vgproject.workspace.file_tree import FileTree
 from vgproject.workspace.journal import Journal, hold_directory
-from vgproject.workspace.processes import CommandResult, clean_environment, run_command
+from vgproject.workspace.processes import MAX_OUTPUT_BYTES, CommandResult, Reason, clean_environment, run_command
 from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings, Unconfined
 from vgproject.workspace.sandbox.ownership import adopt, choose_uid
 from vgproject.workspace.sandbox.watch import watch
@@ -141,9 +141,27 @@ class Workspace:
             change.model_copy(update={"path": posixpath.relpath(change.path, self.origin.prefix)}) for change in changes
         ]
 
-    async def run(self, command: str, *, timeout_seconds: float, on_output: Callable[[str], None]) -> CommandResult:
+    async def new_changes(self) -> list[FileChange]:
+        """What is different now from when the files were last looked at."""
+        return self._from_root(await self.shadow.new_changes())
+
+    async def run(
+        self,
+        command: str,
+        *,
+        timeout_seconds: float | None,
+        on_output: Callable[[str], None],
+        on_start: Callable[[], None] = lambda: None,
+        max_output_bytes: int | None = MAX_OUTPUT_BYTES,
+    ) -> CommandResult:
+        """Run it to its end; with no ``max_output_bytes`` all that it prints is only told."""
         place = await self._prepare_place()
         words = ("env", "-C", str(self.root), "/bin/sh", "-c", command)
+
+        def begin(pid: int) -> Coroutine[None, None, Reason]:
+            on_start()
+            return watch(pid, place, self._boxes.settings)
+
         with self._boxes.sandbox.launch(words, place) as launch:
             return await run_command(
                 launch,
@@ -152,7 +170,8 @@ class Workspace:
                 marker=new_id("cmd"),
                 timeout_seconds=timeout_seconds,
                 on_output=on_output,
-                watch=lambda pid: watch(pid, place, self._boxes.settings),
+                watch=begin,
+                max_output_bytes=max_output_bytes,
             )
 
     async def _prepare_place(self) -> Place:

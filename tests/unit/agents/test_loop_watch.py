@@ -29,6 +29,11 @@ def test_another_call_or_another_result_begins_the_count_anew() -> None:
     assert notices(watch, [READ], [READ], [new], [READ], [READ]) == [None] * 5
 
 
+def test_to_look_again_at_what_still_runs_is_no_repetition() -> None:
+    waiting = Done("read_output", "c", "It still runs.", waits=True)
+    assert notices(LoopWatch(repeated_calls=2, idle_turns=2), *[[waiting]] * 9) == [None] * 9
+
+
 def test_calls_of_one_turn_count_too() -> None:
     assert notices(LoopWatch(repeated_calls=3, idle_turns=100), [READ] * 3) == [("repeated_call", 3, False)]
 

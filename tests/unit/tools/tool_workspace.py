@@ -8,6 +8,8 @@ from vgproject.schema.base import JsonObject
 from vgproject.schema.events import RecalledEntry
 from vgproject.tools.base import ToolContext, ToolResult
 from vgproject.tools.registry import TOOLS, parse_arguments
+from vgproject.utils.secrets import SecretMask
+from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import UNBOXED, Locks, Origin, Workspace, WorkspaceSettings
 
 
@@ -19,16 +21,17 @@ class NoMemory:
 class Hands:
     """Calls tools as an agent does, and remembers which content it has seen."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, path: str = "/usr/local/bin:/usr/bin:/bin") -> None:
         project = str(directory / "project")
         self.workspace = Workspace(
             directory,
             Origin(project=project, top=project, base=""),
-            {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            {"PATH": path},
             UNBOXED,
             Locks(),
             WorkspaceSettings(),
         )
+        self.background = BackgroundCommands(self.workspace, SecretMask())
         self.root = self.workspace.root
         self.root.mkdir(parents=True, exist_ok=True)
         self.blobs: list[bytes] = []
@@ -42,6 +45,7 @@ class Hands:
             memory=NoMemory(),
             output=self._show,
             keep=self._keep,
+            background=self.background,
             call_id=call_id,
             seen=self.seen,
         )
@@ -51,6 +55,8 @@ class Hands:
         parsed = parse_arguments(TOOLS[tool], arguments)
         result = await TOOLS[tool].run(parsed, self.context(f"call_{self._calls}"))
         self.seen.update(result.details.get("seen", {}))
+        if command_id := result.details.get("command_id"):
+            self.background.expect(command_id)
         return result
 
     async def find_done(self, tool: str, **arguments: Any) -> ToolResult | None:
