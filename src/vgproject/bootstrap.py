@@ -20,8 +20,9 @@ from vgproject.session_files import SessionFiles
 from vgproject.sessions import SessionService
 from vgproject.tools.mcp import create_mcp_server, run_mcp_servers
 from vgproject.tools.registry import Toolbox
-from vgproject.utils.clock import utc_now
+from vgproject.utils.clock import Clock, utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.boxes import Boxes
 from vgproject.workspace.sandbox.cgroup import Groups
 from vgproject.workspace.sandbox.probe import Choice, choose_sandbox
@@ -32,6 +33,7 @@ from vgproject.workspace.workspaces import Workspaces
 class Parts:
     """What running a task takes, without the engine that makes it durable."""
 
+    secrets: SecretMask
     database: Database
     event_log: EventLog
     broker: Broker
@@ -46,6 +48,7 @@ class Parts:
 @dataclass(frozen=True)
 class Services:
     loaded: Loaded
+    secrets: SecretMask
     database: Database
     event_log: EventLog
     broker: Broker
@@ -58,7 +61,9 @@ class Services:
 
 
 @asynccontextmanager
-async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = MappingProxyType({})) -> AsyncIterator[Parts]:
+async def open_parts(
+    loaded: Loaded, *, backends: Mapping[str, Backend] = MappingProxyType({}), now: Clock = utc_now
+) -> AsyncIterator[Parts]:
     """``backends`` are models that are not a provider's.
 
     Raises `ConfigError` where the data directory cannot be used, or a phase cannot be done, and `UnavailableError`
@@ -78,10 +83,11 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
         stack.push_async_callback(database.close)
         await database.upgrade()
         broker = InProcessBroker()
+        secrets = SecretMask(loaded.own_secrets())
         event_log = await stack.enter_async_context(
-            open_event_log(database.url, broker, settings=config.event_log, now=utc_now, new_id=new_id)
+            open_event_log(database.url, broker, settings=config.event_log, now=now, new_id=new_id, secrets=secrets)
         )
-        memory = Memory(database, now=utc_now, new_id=new_id)
+        memory = Memory(database, now=now, new_id=new_id, secrets=secrets)
         llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,
@@ -95,9 +101,19 @@ async def open_parts(loaded: Loaded, *, backends: Mapping[str, Backend] = Mappin
         workspaces = Workspaces(config.home, loaded.environ, boxes, config.workspace)
         sandboxed = sandbox.sandbox.level != "none"
         await stack.enter_async_context(run_mcp_servers(servers))
-        agent_services = AgentServices(database, event_log, broker, llm, sandboxed=sandboxed, tools=tools)
+        agent_services = AgentServices(
+            database,
+            event_log,
+            broker,
+            llm,
+            sandboxed=sandboxed,
+            tools=tools,
+            secrets=secrets,
+            approval_rules=config.approval_rules,
+            now=now,
+        )
         pipeline = Pipeline(settings, agent_services, workspaces, memory)
-        yield Parts(database, event_log, broker, memory, llm, sandbox, workspaces, tools, pipeline)
+        yield Parts(secrets, database, event_log, broker, memory, llm, sandbox, workspaces, tools, pipeline)
 
 
 @asynccontextmanager
@@ -109,7 +125,7 @@ async def open_services(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(loaded))
         parts.event_log.observe(observe)
-        engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task)
+        engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
         sessions = SessionService(
             database=parts.database,
@@ -122,6 +138,7 @@ async def open_services(
             settings=config.pipeline_settings(),
             project=config.project,
             sandbox=parts.sandbox.text,
+            secrets=parts.secrets,
             now=utc_now,
             new_id=new_id,
         )
@@ -131,6 +148,7 @@ async def open_services(
         await sessions.submit_open_tasks()
         yield Services(
             loaded,
+            parts.secrets,
             parts.database,
             parts.event_log,
             parts.broker,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vgproject.agents.approvals import ApprovalRules
 from vgproject.agents.base import PhaseSettings
 from vgproject.config_errors import config_error
 from vgproject.config_layers import CONFIG_VARIABLE, Merged, read_environment, read_file, variable
@@ -16,7 +17,7 @@ from vgproject.engine import EngineSettings
 from vgproject.errors import ConfigError, ModelError
 from vgproject.event_log import EventLogSettings
 from vgproject.llm.llm import LlmSettings, parse_name
-from vgproject.llm.providers import PROVIDERS
+from vgproject.llm.providers import PROVIDERS, SECRET_ENDINGS
 from vgproject.pipeline import PipelineSettings
 from vgproject.project_file import read_project_file
 from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
@@ -91,6 +92,13 @@ class Config(BaseModel):
     test_command: str | None = None
     """By default one that is found in the project; empty for none."""
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Of one task, each."""
+    approval_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    """What nobody approves for so long is denied."""
+    approval_rules: ApprovalRules = ApprovalRules()
     database_url: str | None = None
     """By default a SQLite file in ``home``."""
     plan_gate: bool = False
@@ -139,6 +147,10 @@ class Config(BaseModel):
             approvals=self.approvals,
             test_command=self.test_command,
             max_cost_usd=self.max_cost_usd,
+            max_tokens=self.max_tokens,
+            max_task_turns=self.max_task_turns,
+            max_seconds=self.max_seconds,
+            approval_timeout_seconds=self.approval_timeout_seconds,
             plan_gate=self.plan_gate,
             take_uncommitted=self.take_uncommitted,
             carry=self.carry,
@@ -156,6 +168,16 @@ class Loaded:
     provider_environment: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     unknown: tuple[str, ...] = ()
+
+    def own_secrets(self) -> dict[str, str]:
+        """What nobody may be shown, by what it is called. A path is no secret."""
+        found = {
+            name: value
+            for name, value in self.environ.items()
+            if name.endswith(SECRET_ENDINGS) and not value.startswith(("/", "~"))
+        }
+        password = str(self.config.database().url.password or "")
+        return found | {"token": self.config.token or "", "database password": password}
 
     def with_config(self, **changes: Any) -> Self:
         return replace(self, config=self.config.model_copy(update=changes))

@@ -25,6 +25,7 @@ from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.failures import is_outage, unavailable
 from vgproject.repositories.writability import check_writable
 from vgproject.utils.clock import utc_now
+from vgproject.utils.secrets import SecretMask
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +86,14 @@ class Engine:
     """``run_task`` is what a workflow does; it may be run again from its start, with finished steps answering."""
 
     def __init__(
-        self, url: DatabaseUrl, settings: EngineSettings, run_task: Callable[[TaskInput, Steps], Awaitable[None]]
+        self,
+        url: DatabaseUrl,
+        settings: EngineSettings,
+        run_task: Callable[[TaskInput, Steps], Awaitable[None]],
+        *,
+        secrets: SecretMask | None = None,
     ) -> None:
+        self._secrets = secrets or SecretMask()
         self._url = url
         self._settings = settings
         self._run_task = run_task
@@ -276,13 +283,17 @@ class Engine:
                 await DBOS.resume_workflow_async(workflow.workflow_id, queue_name=QUEUE)
 
     async def run_step(self, action: Action) -> Json:
-        """What a step returns or how it failed, both as JSON. That nothing can be stored now is neither."""
+        """What a step returns or how it failed, both as JSON without secrets, because it is stored.
+
+        That nothing can be stored now is neither.
+        """
         try:
-            return {"value": await action()}
+            return {"value": self._secrets.mask_json(await action())}
         except StorageError:
             raise
         except VgprojectError as error:
-            return {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
+            message = self._secrets.mask(error.message)
+            return {"error": {"code": error.code, "message": message, "retryable": error.retryable}}
 
     @asynccontextmanager
     async def counted_step(self) -> AsyncIterator[None]:

@@ -76,6 +76,7 @@ class EnhancedRAServer:
         async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
             self.authenticator = Authenticator(self._config.home, self._config.token)
             self.authenticator.keep()
+            services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
             app.state.metrics.watch_connections(lambda: manager.open_connections, lambda: manager.unsent_bytes)
             app.state.services = services

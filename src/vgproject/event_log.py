@@ -38,6 +38,7 @@ from vgproject.schema.frames import EventFrame
 from vgproject.schema.previews import MAX_DATA_BYTES, preview
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
+from vgproject.utils.secrets import SecretMask
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +120,10 @@ class EventLog:
         *,
         now: Clock,
         new_id: NewId,
+        secrets: SecretMask | None = None,
     ) -> None:
         self._broker = broker
+        self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-writer")
@@ -141,7 +144,8 @@ class EventLog:
     async def append(
         self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
     ) -> list[StoredEvent]:
-        """Store the events in this order, all or none, and with them the ``session`` that they begin.
+        """Store the events in this order, all or none, with the secrets in them masked, and with them the ``session``
+        that they begin.
 
         Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
         """
@@ -205,13 +209,17 @@ class EventLog:
                 logger.exception("An observer of events failed; the events are stored")
 
     async def keep_blob(self, session_id: str, content: bytes) -> dict[str, Any]:
-        """Keep ``content`` with the session: ``{id, bytes, sha256}``. The same content is kept once.
+        """Keep ``content``, its secrets masked, with the session: ``{id, bytes, sha256}``. The same is kept once.
 
         Raises `NotFoundError` (``no_such_session``) and `StorageError`.
         """
-        blob = _blob(session_id, content)
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._write_store.keep_blob, session_id, blob)
-        return _reference(blob)
+
+        def keep() -> Blob:
+            blob = _blob(session_id, self._secrets.mask_bytes(content))
+            self._write_store.keep_blob(session_id, blob)
+            return blob
+
+        return _reference(await asyncio.get_running_loop().run_in_executor(self._writer, keep))
 
     def forget(self, session_id: str) -> None:
         """The session was deleted."""
@@ -220,10 +228,12 @@ class EventLog:
 
     def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
         whole = orjson.dumps(data := event.data.model_dump(mode="json"))
+        if self._secrets.may_hold(whole.decode()):
+            whole = orjson.dumps(data := self._secrets.mask_json(data))
         blob = None
         if len(whole) > MAX_DATA_BYTES:
             blob = _blob(session_id, whole)
-            whole = orjson.dumps(preview(event.data) | {"blob": _reference(blob)})
+            whole = orjson.dumps(preview(type(event.data), data) | {"blob": _reference(blob)})
         time = to_wire(self._now())
         frame = {
             "type": event.data.type,
@@ -241,7 +251,7 @@ class EventLog:
             payload=orjson.dumps(frame).decode(),
             time=time,
             task_id=event.task_id,
-            content=event.data.content if isinstance(event.data, TaskQueued) else "",
+            content=data["content"] if event.data.type == TaskQueued.type else "",
             blob=blob,
             question=data.get({**ASKS, **SETTLES}.get(event.data.type, "")),
             answer=event.answer,
@@ -401,11 +411,18 @@ class WakeUp:
 
 @asynccontextmanager
 async def open_event_log(
-    url: DatabaseUrl, broker: Broker, *, now: Clock, new_id: NewId, settings: EventLogSettings | None = None
+    url: DatabaseUrl,
+    broker: Broker,
+    *,
+    now: Clock,
+    new_id: NewId,
+    settings: EventLogSettings | None = None,
+    secrets: SecretMask | None = None,
 ) -> AsyncIterator[EventLog]:
     settings = settings or EventLogSettings()
     async with AsyncExitStack() as stack:
-        event_log = EventLog(_store_opener(url, settings), broker, settings, now=now, new_id=new_id)
+        open_store = _store_opener(url, settings)
+        event_log = EventLog(open_store, broker, settings, now=now, new_id=new_id, secrets=secrets)
         stack.push_async_callback(event_log.close)
         if url.path:
             stack.callback(SqliteCheckpointer(url.path).close)

@@ -11,6 +11,7 @@ from vgproject.schema.events import MemoryMerged, RecalledEntry
 from vgproject.schema.memory import MemoryEntry, MemoryKind, MemoryOrigin
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId
+from vgproject.utils.secrets import SecretMask
 
 MAX_QUERY_WORDS = 50
 MAX_WORD_CHARACTERS = 60
@@ -23,10 +24,11 @@ class Note:
 
 
 class Memory:
-    """The persistent memory of all projects."""
+    """The persistent memory of all projects. Secrets are not remembered: they are masked."""
 
-    def __init__(self, database: Database, *, now: Clock, new_id: NewId) -> None:
+    def __init__(self, database: Database, *, now: Clock, new_id: NewId, secrets: SecretMask | None = None) -> None:
         self._database = database
+        self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
 
@@ -75,6 +77,7 @@ class Memory:
 
     async def _add(self, work: UnitOfWork, project: str, note: Note, origin: MemoryOrigin) -> tuple[MemoryRow, bool]:
         await work.memory.lock(project)
+        note = Note(note.kind, self._secrets.mask(note.content))
         if same := await work.memory.find_same(project, note.kind, note.content):
             return same, False
         now = self._now()
@@ -96,7 +99,8 @@ class Memory:
         """Raises `ConflictError` with the current entry where ``version`` is not the current one."""
         async with self._database.unit_of_work() as work:
             row = _expect(await work.memory.get(memory_id), memory_id, version)
-            row.content, row.version, row.updated_at = content, row.version + 1, self._now()
+            row.content = self._secrets.mask(content)
+            row.version, row.updated_at = row.version + 1, self._now()
             await _keep_answer(work, scope, row)
             await work.commit()
         return _entry(row)

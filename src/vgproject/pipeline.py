@@ -168,8 +168,9 @@ class Pipeline:
             return
         history = await self._history(task)
         began = next(event.seq for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
-        reporter, meter = Reporter(self._services.event_log, task, percent=_percent_before(task, history)), Meter()
-        async with open_control(self._services.event_log, task, after=began) as control:
+        reporter = Reporter(self._services.event_log, task, percent=_percent_before(task, history))
+        meter = Meter(data for event in history if event.seq < began and isinstance(data := event.data(), UsageUpdated))
+        async with open_control(self._services.event_log, task, queued=history[0].seq, after=began) as control:
             open_run = partial(self._open_run, task, steps, control, reporter, meter, history)
             body = asyncio.create_task(self._run_phases(open_run), name=f"task {task.task_id}")
             control.on_cancel(body.cancel)
@@ -274,7 +275,10 @@ class Pipeline:
         await self._services.tools.prepare()
         strategy, thread_id = self._settings.strategy(phase), f"{phase}/{attempt}"
         try:
-            async with open_background(workspace) as background, open_phase_clock(settings.timeout_seconds) as clock:
+            async with (
+                open_background(workspace, self._services.secrets) as background,
+                open_phase_clock(settings.timeout_seconds) as clock,
+            ):
                 context = PhaseContext(
                     phase=phase,
                     task=run.task,

@@ -9,17 +9,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vgproject.agents.approvals import STRICTNESS, stricter_rules
 from vgproject.config_layers import read_file
 from vgproject.errors import ConfigError
 
 OPTIONS = frozenset(
     {
+        "approval_rules",
         "approvals",
         "engine",
         "limits",
         "llm",
         "log_format",
         "max_cost_usd",
+        "max_seconds",
+        "max_task_turns",
+        "max_tokens",
         "model",
         "models",
         "phases",
@@ -29,9 +34,20 @@ OPTIONS = frozenset(
         "test_command",
     }
 )
-APPROVALS = ("never", "on_request", "untrusted", "always")
-"""The weakest first."""
-PHASE_OPTIONS = frozenset({"strategy", "model", "max_turns", "timeout_seconds", "retries", "context_tokens", "tools"})
+BUDGETS = ("max_cost_usd", "max_seconds", "max_task_turns", "max_tokens")
+PHASE_OPTIONS = frozenset(
+    {
+        "context_tokens",
+        "idle_turns",
+        "max_turns",
+        "model",
+        "repeated_calls",
+        "retries",
+        "strategy",
+        "timeout_seconds",
+        "tools",
+    }
+)
 
 
 def read_project_file(path: Path, user: Mapping[str, Any], user_file: Path) -> dict[str, Any]:
@@ -43,6 +59,8 @@ def read_project_file(path: Path, user: Mapping[str, Any], user_file: Path) -> d
             f"The project's file {path} may not set {refused}, because a project is not trusted with it:"
             f" set it in {user_file}, the environment or on the command line."
         )
+    if "approval_rules" in values:
+        values["approval_rules"] = stricter_rules(values["approval_rules"], _table(user, "approval_rules"))
     return values
 
 
@@ -67,15 +85,26 @@ def _refused_phase(phase: str, settings: Any) -> Iterator[str]:
 
 
 def _refused_budget(values: Mapping[str, Any], user: Mapping[str, Any]) -> Iterator[str]:
-    wished, allowed = values.get("max_cost_usd"), user.get("max_cost_usd")
-    if isinstance(wished, int | float) and isinstance(allowed, int | float) and wished > allowed:
-        yield f"max_cost_usd above the user's {allowed:g}"
+    for name in BUDGETS:
+        wished, allowed = values.get(name), user.get(name)
+        if isinstance(wished, int | float) and isinstance(allowed, int | float) and wished > allowed:
+            yield f"{name} above the user's {allowed:g}"
 
 
 def _refused_approvals(values: Mapping[str, Any], user: Mapping[str, Any]) -> Iterator[str]:
     wished, least = values.get("approvals"), user.get("approvals", "on_request")
-    if wished in APPROVALS and least in APPROVALS and APPROVALS.index(wished) < APPROVALS.index(least):
+    if _is_weaker(wished, least):
         yield f"approvals weaker than {least!r}"
+    rules, users = _table(values, "approval_rules"), _table(user, "approval_rules")
+    if rules.get("allow"):
+        yield "approval_rules.allow"
+    for tool, wished in _table(rules, "tools").items():
+        if _is_weaker(wished, least := _table(users, "tools").get(tool, user.get("approvals", "on_request"))):
+            yield f"approval_rules.tools.{tool} weaker than {least!r}"
+
+
+def _is_weaker(wished: Any, least: Any) -> bool:
+    return wished in STRICTNESS and least in STRICTNESS and STRICTNESS.index(wished) < STRICTNESS.index(least)
 
 
 def _is_path(name: Any) -> bool:

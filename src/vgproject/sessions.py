@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from vgproject.agents.base import TaskInput
 from vgproject.engine import Engine
 from vgproject.errors import (
@@ -53,6 +55,7 @@ from vgproject.session_files import SessionFiles
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
+from vgproject.utils.secrets import SecretMask
 from vgproject.utils.text import first_line, shorten
 from vgproject.workspace.clone import check_carry
 
@@ -104,6 +107,7 @@ class SessionService:
         sandbox: str,
         now: Clock,
         new_id: NewId,
+        secrets: SecretMask | None = None,
     ) -> None:
         """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
@@ -116,17 +120,20 @@ class SessionService:
         self._settings = settings
         self._project = project
         self._sandbox = sandbox
+        self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
 
     async def execute(self, command: c.AnyCommand, caller: Caller, *, scope: str = "") -> Ack:
         """Do what ``command`` asks, once for each ``scope``; the ack's data. Raises `VgprojectError`.
 
+        The secrets in it are masked first: whatever is made of it is stored.
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
         if answer := await self._first_answer(scope):
             return answer
+        command = self._without_secrets(command)
         try:
             return await self._execute(command, Admission(caller, scope, self._new_id))
         except ConflictError as error:
@@ -135,6 +142,15 @@ class SessionService:
                 return answer
             await self._keep_conflict(scope, command.session_id, error)
             raise
+
+    def _without_secrets(self, command: c.AnyCommand) -> c.AnyCommand:
+        if not self._secrets.may_hold(command.model_dump_json()):
+            return command
+        masked = self._secrets.mask_json(command.model_dump(exclude_unset=True))
+        try:
+            return type(command).model_validate(masked)
+        except ValidationError as error:
+            raise BadInputError("The command is too long once the secrets in it are masked.") from error
 
     async def _first_answer(self, scope: str) -> Ack | None:
         if not scope:
@@ -318,7 +334,9 @@ class SessionService:
             (await work.sessions.get(view.session_id)).settings = settings.model_dump()
             await work.commit()
         answer = {"settings": settings.model_dump()}
-        await self._say(view.session_id, SettingsUpdated(settings=settings), admission, answer)
+        await self._say(
+            view.session_id, SettingsUpdated(settings=settings, changed=command.settings), admission, answer
+        )
         return answer
 
     # Tasks

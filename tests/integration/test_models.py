@@ -30,7 +30,7 @@ def submit(text: str = "Done.") -> bytes:
 
 
 NUDGED = stream(chat({"role": "assistant", "content": "Hm."}), chat({}, finish="stop", usage=USAGE))
-HALF = stream(chat({"role": "assistant", "content": "Withdrawn words"}), cut=True)
+HALF = stream(chat({"role": "assistant", "content": "Withdrawn text"}), cut=True)
 
 
 class Client:
@@ -67,9 +67,9 @@ async def test_the_text_of_a_reply_that_broke_off_is_withdrawn_and_never_kept(tm
         assert services.broker.partial(session_id) == []
     [retried] = [frame for frame in frames if frame.type == "model_retried"]
     texts = [(d["message_id"], d["offset"], d["text"]) for d in client.deltas if d["type"] == "text_delta"]
-    assert texts == [(retried.data["message_id"], 0, "Withdrawn words"), (retried.data["message_id"], 0, "Done.")]
+    assert texts == [(retried.data["message_id"], 0, "Withdrawn text"), (retried.data["message_id"], 0, "Done.")]
     assert [frame.data["text"] for frame in frames if frame.type == "agent_message"] == ["Done."]
-    assert "Withdrawn words" not in str(frames)
+    assert "Withdrawn text" not in str(frames)
     [arguments] = [delta for delta in client.deltas if delta["type"] == "tool_arguments_delta"]
     assert (arguments["tool"], arguments["text"]) == ("submit_research", SUBMIT)
     assert frames[-1].type == "task_completed"
@@ -88,7 +88,7 @@ async def test_the_text_of_a_model_that_was_given_up_is_withdrawn_too(tmp_path: 
     assert len([frame for frame in frames if frame.type == "model_retried"]) == 2
     texts = [(d["message_id"], d["offset"]) for d in client.deltas if d["type"] == "text_delta"]
     assert texts == [(fell_back["message_id"], 0)] * 4
-    assert "Withdrawn words" not in str(frames)
+    assert "Withdrawn text" not in str(frames)
     assert frames[-1].type == "task_completed"
 
 
@@ -99,7 +99,7 @@ async def test_a_model_that_stays_away_fails_the_phase_and_a_retry_goes_on_when_
         assert services.broker.partial(session_id) == []
         [failed] = [frame.data["error"] for frame in frames if frame.type == "phase_failed"]
         assert failed["code"] == "model_unreachable"
-        assert "Withdrawn words" not in str(frames)
+        assert "Withdrawn text" not in str(frames)
         await services.sessions.execute(c.Retry(session_id=session_id), OWNER)
         frames = await wait_for(services, session_id, *ENDS, after=frames[-1].seq)
     assert frames[-1].type == "task_completed"

@@ -106,7 +106,7 @@ async def test_a_phase_holds_at_its_turns(tmp_path: Path) -> None:
     async with services_for(tmp_path, model=model, approvals="never", phases=phases) as services:
         session_id = await start(services)
         frames = await wait_for(services, session_id, "task_paused")
-        assert data_of(frames, "budget_exceeded") == [{"limit": "turns", "allowed": 1, "used": 1}]
+        assert data_of(frames, "budget_exceeded") == [{"limit": "turns", "allowed": 1, "used": 1, "scope": "phase"}]
         await services.sessions.execute(c.Resume(session_id=session_id), OWNER)
         assert (await wait_for(services, session_id, *ENDS))[-1].type == "task_completed"
 
@@ -114,8 +114,8 @@ async def test_a_phase_holds_at_its_turns(tmp_path: Path) -> None:
 async def test_a_conversation_that_grows_too_long_is_compacted_and_says_what_is_dropped(tmp_path: Path) -> None:
     make_project(tmp_path / "project")
     (tmp_path / "project" / "big.txt").write_text("a line\n" * 500)
-    look = {"tool_calls": [call("read_file", path="big.txt")]}
-    content = script(research=[*[look] * 8, script()["phases"]["research"][1]])
+    looks = [{"tool_calls": [call("read_file", path="big.txt", limit=500 + number)]} for number in range(8)]
+    content = script(research=[*looks, script()["phases"]["research"][1]])
     options = {"take_uncommitted": True, "phases": {"research": {"context_tokens": 10_000}}}
     frames = await run_task(tmp_path, content, **options)
     [told, *_] = data_of(frames, "context_compacted")

@@ -22,6 +22,9 @@ def load(project: Path, content: str) -> None:
         ("token", 'token = "known"'),
         ("host", 'host = "0.0.0.0"'),
         ("approvals weaker than 'on_request'", 'approvals = "never"'),
+        ("approval_rules.allow", '[approval_rules]\nallow = ["make"]'),
+        ("approval_rules.tools.run_command weaker", '[approval_rules.tools]\nrun_command = "never"'),
+        ("approval_timeout_seconds", "approval_timeout_seconds = 1"),
         ("carry", 'carry = [".env"]'),
         ("database_url", 'database_url = "sqlite:////tmp/x.db"'),
         ("pipelines.mine to 'os.system'", '[pipelines]\nmine = ["os.system"]'),
@@ -71,6 +74,25 @@ def test_the_hosts_that_commands_may_reach_are_the_users_choice(
     assert load_config(project, environ).config.sandbox_limits.allowed_hosts == ["*.example.org", "localhost:5432"]
     with pytest.raises(ConfigError, match=r"'http://pypi\.org' is no host"):
         load_config({**project, "sandbox_limits": {"allowed_hosts": ["http://pypi.org"]}}, environ)
+
+
+def test_what_a_project_denies_stands_beside_what_the_user_denies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    user = tmp_path / "config" / "vgproject" / "config.toml"
+    user.parent.mkdir(parents=True)
+    user.write_text('max_tokens = 10\n[approval_rules]\nallow = ["make"]\ndeny = ["rm"]\ntools.run_command = "always"')
+    (tmp_path / "vgproject.toml").write_text('max_tokens = 5\n[approval_rules]\ndeny = ["curl"]\nask = ["git push"]')
+    config = load_config({"project": tmp_path}, {}).config
+    rules = config.approval_rules
+    assert (rules.allow, rules.deny, rules.ask) == (["make"], ["rm", "curl"], ["git push"])
+    assert (rules.tools, config.max_tokens) == ({"run_command": "always"}, 5)
+    load_line = '[approval_rules.tools]\nrun_command = "untrusted"'
+    with pytest.raises(ConfigError, match=r"approval_rules.tools.run_command weaker than 'always'"):
+        load(tmp_path, load_line)
+    with pytest.raises(ConfigError, match="max_tokens above the user's 10"):
+        load(tmp_path, "max_tokens = 11")
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:

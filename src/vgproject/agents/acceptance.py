@@ -78,9 +78,9 @@ class TestCommand:
 
     def _may_run(self, command: str) -> bool:
         """A command that nobody gave is run unasked only where the agent itself could run it unasked."""
-        policy = self._context.approval_policy(self._context.control.grants.granted)
-        tool = TOOLS["run_command"]
-        return policy.reason_to_ask(tool.name, {"command": command}, tool.effect) is None
+        policy = self._context.approval_policy()
+        tool, arguments = TOOLS["run_command"], {"command": command}
+        return not (policy.reason_to_deny(arguments) or policy.reason_to_ask(tool.name, arguments, tool.effect))
 
     def _before_id(self) -> str:
         return derived_id("call", self._context.task.task_id, TOOL, "before")
@@ -152,16 +152,17 @@ class TestCommand:
 
     async def _run(self, command: str, call_id: str, *, found: bool) -> TimedRun:
         began = time.monotonic()
-        result = await self._context.workspace.run(
-            command,
-            timeout_seconds=FOUND_TIMEOUT_SECONDS if found else TEST_TIMEOUT_SECONDS,
-            on_output=open_output(self._context, call_id),
-        )
+        with open_output(self._context, call_id) as output:
+            result = await self._context.workspace.run(
+                command,
+                timeout_seconds=FOUND_TIMEOUT_SECONDS if found else TEST_TIMEOUT_SECONDS,
+                on_output=output,
+            )
         tests = TestRun(
             command=command,
             passed=result.exit_code == 0,
             exit_code=result.exit_code,
-            output=keep_ends(result.output, 4_000),
+            output=keep_ends(self._context.services.secrets.mask(result.output), 4_000),
             summary=summarise_tests(result.output),
             found=found,
             failed_before=found and self._before is not None and not self._before.passed,

@@ -1,11 +1,17 @@
 """Which tool calls need a person's word before they run."""
 
+import re
 import shlex
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
 
-from vgproject.schema.base import EventData, JsonObject
-from vgproject.schema.events import ApprovalRequested, ApprovalResolved
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vgproject.event_log import StoredEvent
+from vgproject.schema.base import JsonObject
+from vgproject.schema.events import ApprovalRequested, ApprovalResolved, TaskQueued
 from vgproject.schema.settings import Approvals
 from vgproject.tools.base import Effect
 
@@ -21,7 +27,42 @@ HARMLESS_COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 """None of these writes a file or runs a program, whatever its options. git does, by its configuration, and so do options
 of rg, tree, file, tail and date."""
+_PARTS = re.compile(r"[;&|()`{}\n]|\$\(|<\(|>\(")
+_RUNNERS = frozenset({"sudo", "env", "command", "exec", "nohup", "time", "nice", "xargs", "then", "do", "else", "!"})
 _SHELL_SYNTAX = frozenset(";&|<>$`(){}*?[]~\n\\")
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+"""The first words of a command, each of which may hold ``*``: ``git push`` is any push."""
+STRICTNESS: tuple[Approvals, ...] = ("never", "on_request", "untrusted", "always")
+"""The weakest first."""
+
+
+class ApprovalRules(BaseModel):
+    """``[approval_rules]`` in configuration: exceptions from ``approvals``. ``deny`` wins over ``ask``, that over ``allow``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tools: dict[str, Approvals] = Field(default_factory=dict)
+    """How one tool is approved, by its name."""
+    allow: list[Pattern] = Field(default_factory=list)
+    """Commands that run unasked, where they are one plain call."""
+    ask: list[Pattern] = Field(default_factory=list)
+    """Commands that need approval, also as a part of a longer one."""
+    deny: list[Pattern] = Field(default_factory=list)
+    """Commands that are not run, also as a part of a longer one."""
+
+
+def stricter_rules(rules: Any, users: Mapping[str, Any]) -> Any:
+    """``rules`` of a project beside those of the user: what the user asks for or denies stays so."""
+    if not isinstance(rules, Mapping):
+        return rules
+    lists = {
+        name: [*users.get(name, ()), *rules[name]]
+        for name in ("ask", "deny")
+        if isinstance(rules.get(name), list) and isinstance(users.get(name, []), list)
+    }
+    return {**rules, **lists}
 
 
 @dataclass(frozen=True)
@@ -31,42 +72,65 @@ class ApprovalPolicy:
     approvals: Approvals
     sandboxed: bool
     grants: Set[str] = frozenset()
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
+
+    def reason_to_deny(self, arguments: JsonObject) -> str | None:
+        """Why this call is not run, whoever approves it."""
+        rule = _rule_for_part(self.rules.deny, _command(arguments))
+        return f"The rule {rule!r} of the configuration denies this command." if rule else None
 
     def reason_to_ask(
         self, tool: str, arguments: JsonObject, effect: Effect, *, is_contained: bool = True
     ) -> str | None:
         """Why this call needs approval; ``None`` if it may run."""
-        if effect == "none" or self.approvals == "never" or grant_of(tool, arguments) in self.grants:
+        approvals, command = self.rules.tools.get(tool, self.approvals), _command(arguments)
+        if grant_of(tool, arguments) in self.grants:
             return None
-        if self.approvals == "always":
+        if rule := _rule_for_part(self.rules.ask, command):
+            return f"The rule {rule!r} of the configuration asks for approval of this command."
+        if effect == "none" and tool not in self.rules.tools:
+            return None
+        if approvals == "always":
             return "Every call that can change something needs approval (approvals: always)."
+        if approvals == "never":
+            return None
         if not is_contained:
-            return f"This tool may change something outside the workspace (approvals: {self.approvals})."
-        if effect == "checkable":
+            return f"This tool may change something outside the workspace (approvals: {approvals})."
+        if effect != "unknown" or _is_allowed(self.rules.allow, command):
             return None
-        if self.approvals == "untrusted":
-            harmless = is_harmless(str(arguments.get("command", "")))
-            return None if harmless else "The command is not known to be harmless (approvals: untrusted)."
-        if self.sandboxed:
-            return None
-        return "Commands run without a sandbox here, so each needs approval."
+        if not self.sandboxed:
+            return "Commands run without a sandbox here, so each needs approval."
+        if approvals == "untrusted" and not is_harmless(command):
+            return "The command is not known to be harmless (approvals: untrusted)."
+        return None
 
 
 class SessionGrants:
-    """What people have approved for the whole session, taken from its events."""
+    """What people have approved for the whole session, taken from its events.
+
+    It is approved to whom it was asked for: to the tasks of the person who gave the task.
+    """
 
     def __init__(self) -> None:
-        self._asked: dict[str, ApprovalRequested] = {}
-        self.granted: set[str] = set()
+        self._asked: dict[str, tuple[str, ApprovalRequested]] = {}
+        self._givers: dict[str, str] = {}
+        self._granted: dict[str, set[str]] = {}
 
-    def take(self, data: EventData) -> None:
-        match data:
-            case ApprovalRequested():
-                self._asked[data.approval_id] = data
-            case ApprovalResolved():
-                request = self._asked.pop(data.approval_id, None)
-                if request and data.decision == "approve_for_session":
-                    self.granted.add(grant_of(request.tool, data.arguments or request.arguments))
+    def to(self, task_id: str) -> Set[str]:
+        return self._granted.get(self._givers.get(task_id, ""), frozenset())
+
+    def take(self, event: StoredEvent) -> None:
+        frame = event.frame()
+        match event.data():
+            case TaskQueued():
+                self._givers[frame.task_id or ""] = frame.actor.id
+            case ApprovalRequested() as request:
+                self._asked[request.approval_id] = (self._givers.get(frame.task_id or "", ""), request)
+            case ApprovalResolved() as resolved:
+                giver, asked = self._asked.pop(resolved.approval_id, ("", None))
+                if asked and resolved.decision == "approve_for_session":
+                    grant = grant_of(asked.tool, resolved.arguments or asked.arguments)
+                    self._granted.setdefault(giver, set()).add(grant)
 
 
 def grant_of(tool: str, arguments: JsonObject) -> str:
@@ -83,3 +147,41 @@ def is_harmless(command: str) -> bool:
     except ValueError:
         return False
     return any(words[: len(known)] == known for known in HARMLESS_COMMANDS)
+
+
+def _command(arguments: JsonObject) -> str:
+    return str(arguments.get("command", ""))
+
+
+def _is_allowed(patterns: Sequence[str], command: str) -> bool:
+    """Whether the command is one plain call that a pattern names."""
+    return not _SHELL_SYNTAX & set(command) and _rule_for_part(patterns, command) is not None
+
+
+def _rule_for_part(patterns: Sequence[str], command: str) -> str | None:
+    """The pattern that the command, or a part of it between the signs of the shell, begins with."""
+    if not patterns or not command:
+        return None
+    parts = [words for part in _PARTS.split(command) if (words := _words(part))]
+    for pattern in patterns:
+        wanted = pattern.split()
+        if any(_begins(words, wanted) for words in parts):
+            return pattern
+    return None
+
+
+def _begins(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Also where variables are set first, or a program that runs the rest stands before it."""
+    while words and ("=" in words[0] or words[0] in _RUNNERS):
+        words = words[1:]
+    if not words or len(words) < len(wanted):
+        return False
+    words = [words[0].rpartition("/")[2] if "/" not in wanted[0] else words[0], *words[1:]]
+    return all(fnmatchcase(word, want) for word, want in zip(words, wanted, strict=False))
+
+
+def _words(part: str) -> list[str]:
+    try:
+        return shlex.split(part)
+    except ValueError:
+        return part.replace('"', " ").replace("'", " ").split()

@@ -10,6 +10,7 @@ from vgproject.errors import PhaseError
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData, JsonObject, Phase
 from vgproject.schema.events import ImplementationComplete, PhaseComplete, PlanningComplete, ResearchComplete
+from vgproject.schema.settings import Budget
 
 Json = Any
 """A JSON value. What a step returns is stored as JSON and comes back as JSON."""
@@ -61,6 +62,12 @@ class PhaseSettings(BaseModel):
     """A short name, a dotted path ``package.module:Class``, or an entry point in ``vgproject.strategies``."""
     model: str | None = None
     max_turns: int = Field(default=60, gt=0)
+    budget: Budget = Budget()
+    """What the phase may use up; then the task is paused. Settings of the session or task win over it."""
+    repeated_calls: int = Field(default=3, ge=2)
+    """How often in a row the same call with the same result is made before the agent is told, and then the user."""
+    idle_turns: int = Field(default=10, ge=2)
+    """How many turns in a row may bring nothing new before the agent is told, and then the user."""
     timeout_seconds: float = Field(default=1800, gt=0)
     """Time that is spent waiting for a person does not count."""
     retries: int = Field(default=1, ge=0)

@@ -36,6 +36,10 @@ class Call:
     arguments: JsonObject
     problem: ToolFailure | None
     approval_reason: str | None
+    asked_at: str = ""
+    """When approval was asked for, as the log has it."""
+    edited: bool = False
+    """A person has changed the arguments."""
     step: Callable[[Action], Awaitable[Json]] | None = None
     consult: Callable[[Any], Awaitable[ToolResult]] | None = None
 

@@ -1,9 +1,9 @@
 """All that a phase's strategy may use."""
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from vgproject.agents.approvals import ApprovalPolicy
+from vgproject.agents.approvals import ApprovalPolicy, ApprovalRules
 from vgproject.agents.base import Handover, PhaseSettings, Steps, TaskInput
 from vgproject.agents.control import TaskControl
 from vgproject.agents.meter import Meter
@@ -17,6 +17,8 @@ from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
 from vgproject.tools.registry import Toolbox
+from vgproject.utils.clock import Clock, utc_now
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
@@ -34,6 +36,9 @@ class AgentServices:
     llm: Llm
     sandboxed: bool
     tools: Toolbox
+    secrets: SecretMask = field(default_factory=SecretMask)
+    approval_rules: ApprovalRules = field(default_factory=ApprovalRules)
+    now: Clock = utc_now
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,17 @@ class PhaseContext:
         there = [name for name in names if tools.find(name)]
         return [name for name in there if name != "ask_expert" or EXPERT in self.role_models]
 
-    def approval_policy(self, grants: Set[str]) -> ApprovalPolicy:
-        return ApprovalPolicy(self.current_settings().approvals or "on_request", self.services.sandboxed, grants)
+    def approval_policy(self) -> ApprovalPolicy:
+        return ApprovalPolicy(
+            self.current_settings().approvals or "on_request",
+            self.services.sandboxed,
+            self.control.grants.to(self.task.task_id),
+            self.services.approval_rules,
+        )
 
     def current_settings(self) -> SessionSettings:
-        """The task's own settings, over the session's as they are now."""
-        updated = self.control.settings
-        return self.request.settings.over(updated.settings).over(self.settings) if updated else self.settings
+        """What was changed since the task was given, over its own settings, over the session's as they are now."""
+        if self.control.settings is None:
+            return self.settings
+        own = self.control.changed.over(self.request.settings)
+        return own.over(self.control.settings.settings).over(self.settings)

@@ -20,9 +20,11 @@ from vgproject.schema.events import (
     SettingsUpdated,
     TaskCancelRequested,
     TaskPauseRequested,
+    TaskQueued,
     TaskResumed,
     UserMessage,
 )
+from vgproject.schema.settings import SessionSettings
 
 Resolution = TypeVar("Resolution", ApprovalResolved, PlanResolved, QuestionAnswered, RecoveryDecisionResolved)
 
@@ -30,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 READ_AGAIN_SECONDS = 1.0
 
-GRANT_TYPES = frozenset((ApprovalRequested.type, ApprovalResolved.type))
+GRANT_TYPES = frozenset((ApprovalRequested.type, ApprovalResolved.type, TaskQueued.type))
 CONTROL_TYPES = GRANT_TYPES | frozenset(
     data.type
     for data in (
@@ -65,6 +67,8 @@ class TaskControl:
         self._cancel: Callable[[], object] | None = None
         self.cancel_requested: TaskCancelRequested | None = None
         self.settings: SettingsUpdated | None = None
+        self.changed = SessionSettings()
+        """What people have changed since the task was given: newer than its own settings."""
         self.grants = SessionGrants()
 
     @property
@@ -115,10 +119,14 @@ class TaskControl:
             return
         self._seq = event.seq
         data = event.data()
-        self.grants.take(data)
+        self.grants.take(event)
         if event.frame().task_id in (self._task.task_id, None):
             self._take(event.seq, data)
             self._changed.set()
+
+    def take_settings(self, data: SettingsUpdated) -> None:
+        self.settings = data
+        self.changed = (data.changed or SessionSettings()).over(self.changed)
 
     def _take(self, seq: int, data: EventData) -> None:
         match data:
@@ -139,17 +147,23 @@ class TaskControl:
             case RecoveryDecisionResolved():
                 self._resolutions[data.recovery_id] = data
             case SettingsUpdated():
-                self.settings = data
+                self.take_settings(data)
 
 
 @asynccontextmanager
-async def open_control(event_log: EventLog, task: TaskInput, *, after: int) -> AsyncIterator[TaskControl]:
-    """The control of ``task``, up to date with the log from ``after`` on and following it until closed."""
+async def open_control(event_log: EventLog, task: TaskInput, *, queued: int, after: int) -> AsyncIterator[TaskControl]:
+    """The control of ``task``, up to date with the log from ``after`` on and following it until closed.
+
+    Changed settings count from the seq ``queued`` on, at which the task was given.
+    """
     control = TaskControl(event_log, task)
     head = await event_log.head(task.session_id)
     for event in await event_log.read_types(task.session_id, GRANT_TYPES):
         if event.seq <= after:
-            control.grants.take(event.data())
+            control.grants.take(event)
+    for event in await event_log.read_types(task.session_id, {SettingsUpdated.type}, after=queued):
+        if event.seq <= after and isinstance(data := event.data(), SettingsUpdated):
+            control.take_settings(data)
     for event in await event_log.read_types(task.session_id, CONTROL_TYPES, after=after):
         control.take(event)
     control.begin_at(head.seq)

@@ -1,5 +1,6 @@
 """The turns of a phase: the model speaks, its tools are run, until it submits the phase's result."""
 
+import json
 import sys
 from typing import Generic
 
@@ -17,10 +18,11 @@ from vgproject.agents.compaction import compact
 from vgproject.agents.consultations import Consultations
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.job import Job, Submission
+from vgproject.agents.loop_watch import Done, LoopWatch
 from vgproject.agents.model_turn import ModelTurns, Turn, tell
 from vgproject.agents.tool_calls import ToolCalls
 from vgproject.errors import PhaseError
-from vgproject.schema.events import ContextCompacted
+from vgproject.schema.events import ContextCompacted, LoopNoticed
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import TOOLS, parse_arguments
 
@@ -41,6 +43,10 @@ class AgentLoop(Generic[Submission]):
         consultations = Consultations(context, job, run_job)
         self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, consultations, self._after_tool)
         self._bounds = Bounds(context, job.model, job.thread_id)
+        self._watch = LoopWatch(
+            repeated_calls=context.phase_settings.repeated_calls, idle_turns=context.phase_settings.idle_turns
+        )
+        self._done: list[Done] = []
         self._taken_seq = sys.maxsize if job.is_beside else 0
         self._silent_turns = 0
 
@@ -59,7 +65,22 @@ class AgentLoop(Generic[Submission]):
             submission, parts = await self._answer(turn)
             if submission is not None:
                 return submission
+            parts += await self._break_loop(number)
             number += 1
+
+    async def _break_loop(self, number: int) -> list[ModelRequestPart]:
+        """What the model is told where it gets nowhere; where it was told before, the user is asked."""
+        done, self._done = self._done, []
+        notice = self._watch.take_turn(done)
+        if notice is None:
+            return []
+        key = f"{self._job.thread_id}/loop/{number}"
+        if notice.again:
+            await self._bounds.hold_for_loop(notice, key)
+        else:
+            told = LoopNoticed(kind=notice.kind, times=notice.times, message=notice.message)
+            await self._context.reporter.send_update(told, key)
+        return [UserPromptPart(notice.message)]
 
     async def _fit(self, history: list[ModelMessage], number: int) -> list[ModelMessage]:
         limit = self._context.phase_settings.context_tokens
@@ -119,6 +140,12 @@ class AgentLoop(Generic[Submission]):
         return UserPromptPart(f"Go on with your tools. When you are done, call `{self._job.submit}`.")
 
     async def _after_tool(self, call: Call, outcome: Outcome) -> None:
+        if call.consult is None:
+            # What others did is counted by them; a person's time is not counted.
+            self._context.meter.work(self._context.phase, outcome.duration_ms / 1000)
+        arguments = json.dumps(call.arguments, sort_keys=True)
+        is_running = bool(outcome.details.get("running"))
+        self._done.append(Done(call.part.tool_name, arguments, outcome.text, bool(outcome.changes), is_running))
         if note := outcome.details.get("note"):
             self._job.memory.note(note["kind"], note["content"])
         if self._job.after_tool:

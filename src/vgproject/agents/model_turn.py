@@ -1,7 +1,8 @@
 """One model call as a durable step: what was steered goes in, tokens go out as deltas, the reply is kept."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -9,6 +10,7 @@ from pydantic_ai.messages import (
     ModelRequestPart,
     ModelResponse,
     ThinkingPart,
+    ToolReturnPart,
     UserPromptPart,
 )
 from pydantic_ai.tools import ToolDefinition
@@ -21,6 +23,7 @@ from vgproject.models.tables import TurnRow
 from vgproject.schema.base import EventData
 from vgproject.schema.events import AgentMessage, ModelFellBack, ModelRetried, Reasoning, Usage
 from vgproject.utils.ids import derived_id
+from vgproject.utils.secrets import MaskedStream, SecretMask
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Turn:
     taken_seq: int
     to_approve: dict[str, str]
     """Why a tool call needs approval, by its id."""
+    denied: dict[str, str]
+    """Why a tool call is not run, by its id."""
 
 
 class ModelTurns:
@@ -59,30 +64,38 @@ class ModelTurns:
         """Call the model with ``history``, then ``parts`` and what was steered since the log's seq ``after``."""
         context = self._context
         message_id = derived_id("msg", context.task.key, self._thread_id, str(number))
+        parts = [_without_secrets(part, context.services.secrets) for part in parts]
+        heard: list[ModelResponse] = []
 
         async def call() -> Json:
-            return await self._call(number, message_id, history, parts, after)
+            reply, recorded = await self._call(number, message_id, history, parts, after)
+            heard.append(reply)
+            return recorded
 
         recorded = await context.steps.run(f"model/{self._thread_id}/{number}", call)
         steered = [UserPromptPart(text) for text in recorded["steered"]]
         return Turn(
             message_id=message_id,
             request=ModelRequest(parts=[*parts, *steered]),
-            response=load_response(recorded["response"]),
+            # What is recorded has its secrets masked. A tool is called with what the model wrote, or not at all.
+            response=heard[0] if heard else load_response(recorded["response"]),
             model=recorded["model"],
             usage=Usage.model_validate(recorded["usage"]),
             taken_seq=recorded["taken_seq"],
             to_approve=recorded["to_approve"],
+            denied=recorded.get("denied", {}),
         )
 
     async def _call(
         self, number: int, message_id: str, history: list[ModelMessage], parts: list[ModelRequestPart], after: int
-    ) -> Json:
+    ) -> tuple[ModelResponse, Json]:
+        """The reply, and what is recorded of it."""
         context = self._context
         thread_id = f"{context.task.attempt}/{self._thread_id}"
         await context.control.catch_up()
         messages = context.control.messages_after(after)
-        steered = [message.text for _, message in messages]
+        secrets = context.services.secrets
+        steered = [secrets.mask(message.text) for _, message in messages]
         request = ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in steered)])
         call = ModelCall(
             model=context.current_settings().models.get(context.phase) or self._model,
@@ -93,8 +106,10 @@ class ModelTurns:
             instructions=self._instructions,
             tools=self._tools,
         )
+        began = time.monotonic()
         reply = await self._request(call, message_id)
-        response = dump_response(reply.response)
+        usage = reply.usage.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+        response = secrets.mask_json(dump_response(reply.response))
         async with context.services.database.unit_of_work() as work:
             await work.turns.put(
                 TurnRow(
@@ -109,36 +124,50 @@ class ModelTurns:
                 )
             )
             await work.commit()
-        return {
+        recorded = {
             "steered": steered,
             "taken_seq": messages[-1][0] if messages else after,
             "response": response,
             "model": reply.model,
-            "usage": reply.usage.model_dump(),
-            "to_approve": self._calls_to_approve(reply.response),
+            "usage": usage.model_dump(),
+            **self._judged(reply.response),
         }
+        return reply.response, recorded
 
     async def _request(self, call: ModelCall, message_id: str) -> ModelReply:
         listener = Listener(self._context, message_id)
         try:
-            return await self._context.services.llm.request(call, listener)
+            reply = await self._context.services.llm.request(call, listener)
         except BaseException:
             listener.withdraw()
             raise
+        listener.finish()
+        return reply
 
-    def _calls_to_approve(self, response: ModelResponse) -> dict[str, str]:
+    def _judged(self, response: ModelResponse) -> dict[str, dict[str, str]]:
         """Decided once, in the recorded step, so that a later change of settings asks nobody again after a crash."""
-        policy = self._context.approval_policy(self._context.control.grants.granted)
-        find = self._context.services.tools.find
+        policy, find = self._context.approval_policy(), self._context.services.tools.find
         may_call = {tool.name for tool in self._tools}
-        reasons: dict[str, str] = {}
+        to_approve: dict[str, str] = {}
+        denied: dict[str, str] = {}
         for call in response.tool_calls:
             if call.tool_name not in may_call or (tool := find(call.tool_name)) is None:
                 continue
-            reason = policy.reason_to_ask(tool.name, call.args_as_dict(), tool.effect, is_contained=tool.is_contained)
-            if reason:
-                reasons[call.tool_call_id] = reason
-        return reasons
+            arguments = call.args_as_dict()
+            if reason := policy.reason_to_deny(arguments):
+                denied[call.tool_call_id] = reason
+            elif reason := policy.reason_to_ask(tool.name, arguments, tool.effect, is_contained=tool.is_contained):
+                to_approve[call.tool_call_id] = reason
+        return {"to_approve": to_approve, "denied": denied}
+
+
+@dataclass
+class MaskedText:
+    """A text that is passed on: what each of its deltas has, and how many characters were said."""
+
+    frame: dict[str, object]
+    stream: MaskedStream
+    said: int = 0
 
 
 async def tell(context: PhaseContext, turn: Turn) -> None:
@@ -161,31 +190,40 @@ class Listener:
         self._context = context
         self._message_id = message_id
         self._retries = 0
+        self._streams: dict[str, MaskedText] = {}
 
     def on_text(self, text: str, offset: int) -> None:
-        self._send({"type": "text_delta", "offset": offset, "text": text})
+        self._pass_on("text", text, {"type": "text_delta"})
 
     def on_reasoning(self, text: str, offset: int) -> None:
-        self._send({"type": "reasoning_delta", "offset": offset, "text": text})
+        self._pass_on("reasoning", text, {"type": "reasoning_delta"})
 
     def on_tool_arguments(self, tool_call_id: str, tool: str, text: str, offset: int) -> None:
-        self._send(
-            {
-                "type": "tool_arguments_delta",
-                "tool_call_id": derived_id("call", self._message_id, tool_call_id),
-                "tool": tool,
-                "offset": offset,
-                "text": text,
-            }
-        )
+        call_id = derived_id("call", self._message_id, tool_call_id)
+        self._pass_on(call_id, text, {"type": "tool_arguments_delta", "tool_call_id": call_id, "tool": tool})
 
-    def _send(self, delta: dict[str, object]) -> None:
+    def _pass_on(self, name: str, text: str, frame: dict[str, object]) -> None:
+        if name not in self._streams:
+            self._streams[name] = MaskedText(frame, MaskedStream(self._context.services.secrets))
+        masked = self._streams[name]
+        self._send(masked, masked.stream.feed(text))
+
+    def _send(self, masked: MaskedText, text: str) -> None:
+        if not text:
+            return
         session_id = self._context.task.session_id
-        delta.update(session_id=session_id, message_id=self._message_id)
-        self._context.services.broker.send_delta(session_id, delta)
+        about = {"session_id": session_id, "message_id": self._message_id, "offset": masked.said, "text": text}
+        masked.said += len(text)
+        self._context.services.broker.send_delta(session_id, masked.frame | about)
+
+    def finish(self) -> None:
+        """Pass on what was held back."""
+        for masked in self._streams.values():
+            self._send(masked, masked.stream.finish())
 
     def withdraw(self) -> None:
         """What was said of a reply that broke off does not count: nobody is given it any more."""
+        self._streams.clear()
         self._context.services.broker.end_message(self._context.task.session_id, self._message_id)
 
     async def on_retry(self, attempt: int, delay_ms: int, reason: str) -> None:
@@ -198,3 +236,12 @@ class Listener:
         self.withdraw()
         update = ModelFellBack(message_id=self._message_id, from_model=from_model, to_model=to_model, reason=reason)
         await self._context.reporter.send_update(update, f"{self._message_id}/fell_back/{to_model}")
+
+
+def _without_secrets(part: ModelRequestPart, secrets: SecretMask) -> ModelRequestPart:
+    if isinstance(part, UserPromptPart) and isinstance(part.content, str):
+        return replace(part, content=secrets.mask(part.content))
+    if isinstance(part, ToolReturnPart) and isinstance(part.content, str):
+        masked = secrets.mask(part.content)
+        return ToolReturnPart(tool_name=part.tool_name, content=masked, tool_call_id=part.tool_call_id)
+    return part

@@ -11,6 +11,7 @@ from itertools import count, groupby
 
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 
+from vgproject.agents.approval_wait import NOBODY, wait_for_approval
 from vgproject.agents.base import Json
 from vgproject.agents.calls import Call, Outcome
 from vgproject.agents.consultations import Consult, Consultations
@@ -22,7 +23,6 @@ from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
-    ApprovalResolved,
     CheckpointCreated,
     FileChanged,
     RecoveryDecisionRequested,
@@ -96,6 +96,8 @@ class ToolCalls:
                     code="unknown_tool",
                 )
             arguments = parse_arguments(tool, part.args).model_dump(exclude_unset=True)
+            if reason := turn.denied.get(part.tool_call_id):
+                raise ToolFailure(reason, code="denied")
         except ToolFailure as failure:
             problem = failure
         return Call(
@@ -122,7 +124,7 @@ class ToolCalls:
             arguments=call.arguments,
             reason=reason,
         )
-        await self._context.reporter.send_update(request, f"{call.id}/approval")
+        call.asked_at = (await self._context.reporter.send_update(request, f"{call.id}/approval")).frame().time
 
     async def _settle(self, call: Call) -> ToolReturnPart:
         outcome = await self._outcome(call)
@@ -161,23 +163,29 @@ class ToolCalls:
         await self._context.reporter.send_update(started, f"{call.id}/started")
         assert call.tool is not None
         arguments = parse_arguments(call.tool, call.arguments)
-        return await _outcome_of(lambda: consult(arguments))
+        return await self._outcome_of(lambda: consult(arguments))
 
     async def _denial(self, call: Call) -> Outcome | None:
         """Wait for the person's word. ``None`` if the call may run, perhaps with other arguments."""
         with self._context.clock.stopped():
-            answer = await self._context.control.wait_for(approval_id(call), ApprovalResolved)
+            answer = await wait_for_approval(self._context, approval_id(call), call.id, call.asked_at)
+        if answer.resolved_by == NOBODY:
+            return Outcome(ok=False, code="approval_timeout", text=f"The call was not run. {answer.reason}")
         if answer.decision == "deny":
             reason = f" Their reason: {answer.reason}" if answer.reason else ""
             return Outcome(ok=False, code="denied", text=f"A person has denied this call.{reason}")
         if answer.arguments is not None:
-            call.arguments = answer.arguments
+            if denied := self._context.approval_policy().reason_to_deny(answer.arguments):
+                return Outcome(ok=False, code="denied", text=denied)
+            call.arguments, call.edited = answer.arguments, True
         return None
 
     async def _run(self, call: Call, tool: Tool) -> Outcome:
         for interruption in count():
             key = f"{call.id}/started/{interruption}" if interruption else f"{call.id}/started"
-            started = await self._context.reporter.send_update(ToolStarted(tool_call_id=call.id, tool=tool.name), key)
+            edited = call.arguments if call.edited else None
+            update = ToolStarted(tool_call_id=call.id, tool=tool.name, arguments=edited)
+            started = await self._context.reporter.send_update(update, key)
             if started.inserted:
                 break
             if settled := await self._recover(call, tool, interruption):
@@ -199,11 +207,11 @@ class ToolCalls:
             outcome.checkpoint_id, outcome.skipped = made.id, list(made.skipped)
 
     async def _execute(self, call: Call, tool: Tool) -> Outcome:
-        return await _outcome_of(lambda: tool.run(parse_arguments(tool, call.arguments), self._tool_context(call)))
+        with open_output(self._context, call.id) as output:
+            context = self._tool_context(call, output)
+            return await self._outcome_of(lambda: tool.run(parse_arguments(tool, call.arguments), context))
 
-    def _tool_context(self, call: Call) -> ToolContext:
-        output = open_output(self._context, call.id)
-
+    def _tool_context(self, call: Call, output: Callable[[str], None]) -> ToolContext:
         async def keep(content: bytes) -> JsonObject:
             return await self._context.services.event_log.keep_blob(self._context.task.session_id, content)
 
@@ -215,6 +223,7 @@ class ToolCalls:
             background=self._context.background,
             call_id=call.id,
             seen=self._seen,
+            mask=self._context.services.secrets.mask,
         )
 
     async def _recover(self, call: Call, tool: Tool, interruption: int) -> Outcome | None:
@@ -236,9 +245,24 @@ class ToolCalls:
                 text = "The server was interrupted during this call. A person has looked and says that it was done."
                 return Outcome(ok=True, text=text)
 
+    async def _outcome_of(self, work: Callable[[], Awaitable[ToolResult]]) -> Outcome:
+        """How ``work`` ended, without the secrets that came to light."""
+        began = time.monotonic()
+        try:
+            result = await work()
+            outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
+        except StorageError:
+            raise
+        except VgprojectError as failure:
+            outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
+        outcome.text = self._context.services.secrets.mask(outcome.text)
+        outcome.duration_ms = round((time.monotonic() - began) * 1000)
+        return outcome
+
     async def _find_done(self, call: Call, tool: Tool) -> Outcome | None:
         try:
-            done = await tool.find_done(parse_arguments(tool, call.arguments), self._tool_context(call))
+            context = self._tool_context(call, output=lambda text: None)
+            done = await tool.find_done(parse_arguments(tool, call.arguments), context)
         except StorageError:
             raise
         except VgprojectError as failure:
@@ -290,19 +314,6 @@ class ToolCalls:
             changes.append((kept, f"{call.id}/checkpoint"))
         await self._context.reporter.send_updates([(end, f"{call.id}/ended"), *changes])
         self._context.services.broker.end_message(self._context.task.session_id, call.id)
-
-
-async def _outcome_of(work: Callable[[], Awaitable[ToolResult]]) -> Outcome:
-    began = time.monotonic()
-    try:
-        result = await work()
-        outcome = Outcome(ok=True, text=result.text, details=result.details, changes=list(result.changes))
-    except StorageError:
-        raise
-    except VgprojectError as failure:
-        outcome = Outcome(ok=False, text=failure.message, code=failure.code, details=failure.details)
-    outcome.duration_ms = round((time.monotonic() - began) * 1000)
-    return outcome
 
 
 def approval_id(call: Call) -> str:

@@ -10,6 +10,12 @@ Command = dict[str, Any]
 
 APPROVALS = {"y": "approve", "a": "approve_for_session", "n": "deny"}
 PLANS = {"y": "approve", "c": "revise", "s": "reject"}
+TASK_LIMITS = {
+    "cost_usd": "max_cost_usd",
+    "tokens": "max_tokens",
+    "turns": "max_task_turns",
+    "seconds": "max_seconds",
+}
 RECOVERIES = {"r": "run_again", "s": "skip", "d": "mark_done"}
 
 
@@ -29,8 +35,13 @@ async def ask(asked_id: str, frame: dict[str, Any]) -> Command | None:
             question = f"{data['arguments']}: [r]un again, [s]kip, [d]one already: "
             decision = await _choose(question, RECOVERIES)
             return decision and {"type": "resolve_recovery", "recovery_id": asked_id, "decision": decision}
+        case "loop_paused":
+            said = await _read_line("The agent seems to be stuck. What should it do, or nothing to stop: ")
+            if not said:
+                return None
+            return {"type": "message", "content": said.strip()} if said.strip() else {"type": "cancel"}
         case _:
-            return await _ask_budget()
+            return await _ask_budget(data, frame["phase"])
 
 
 async def _choose(question: str, answers: dict[str, str]) -> Any:
@@ -58,15 +69,26 @@ async def _judge_plan(asked_id: str) -> Command | None:
     return command
 
 
-async def _ask_budget() -> Command | None:
-    while line := await _read_line("A new budget in USD, or nothing to stop: "):
+async def _ask_budget(exceeded: dict[str, Any], phase: str) -> Command | None:
+    question = f"A new limit above {exceeded['allowed']:g} {exceeded['limit']}, or nothing to stop: "
+    while line := await _read_line(question):
         if not line.strip():
             return {"type": "cancel"}
         try:
-            return {"type": "update_settings", "settings": {"max_cost_usd": float(line)}}
+            return {"type": "update_settings", "settings": _raised(exceeded, phase, float(line))}
         except ValueError:
             continue
     return None
+
+
+def _raised(exceeded: dict[str, Any], phase: str, value: float) -> dict[str, Any]:
+    """The settings that raise the limit that was used up."""
+    limit = exceeded["limit"]
+    number: float = int(value) if limit in ("tokens", "turns") else value
+    if exceeded.get("scope") == "phase":
+        turns = {"max_turns": number} if limit == "turns" else {}
+        return {"phase_budgets": {phase: {limit: number}}, **turns}
+    return {TASK_LIMITS[limit]: number}
 
 
 async def _read_line(question: str) -> str:

@@ -14,7 +14,14 @@ NEEDS_ANSWER = 3
 INTERRUPTED = 130
 
 ASKS = frozenset(
-    {"approval_requested", "question_asked", "plan_proposed", "recovery_decision_requested", "budget_exceeded"}
+    {
+        "approval_requested",
+        "question_asked",
+        "plan_proposed",
+        "recovery_decision_requested",
+        "budget_exceeded",
+        "loop_paused",
+    }
 )
 SETTLES = frozenset(
     {"approval_resolved", "question_answered", "plan_resolved", "recovery_decision_resolved", "task_resumed"}
@@ -69,7 +76,7 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
         return False
     try:
         await client.command(session_id, **command)
-        if command["type"] == "update_settings":
+        if command["type"] in ("update_settings", "message"):
             await client.command(session_id, type="resume")
     except VgprojectError as error:
         if error.code not in ("already_resolved", "not_waiting"):

@@ -22,7 +22,7 @@ from vgproject.schema.events import (
 from vgproject.schema.frames import EventFrame
 
 NOBODY = Actor(kind="server", id="replay")
-QUESTIONS = (*ASKS, "budget_exceeded")
+QUESTIONS = (*ASKS, "budget_exceeded", "loop_paused")
 ANCHORED = (SettingsUpdated.type, TaskResumed.type, TaskCancelRequested.type)
 
 

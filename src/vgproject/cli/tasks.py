@@ -15,11 +15,13 @@ from vgproject.cli.home import ServerAddress, find_server, hold_home
 from vgproject.config import Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ConfigError, ConflictError, VgprojectError
+from vgproject.utils.secrets import SecretMask
 
 
 def serve(options: dict[str, Any]) -> int:
     loaded = load_config(options)
-    _set_up_logging(loaded.config.log_format)
+    secrets = SecretMask(loaded.own_secrets())
+    _set_up_logging(loaded.config.log_format, secrets)
     for sentence in loaded.unknown:
         print(sentence, file=sys.stderr, flush=True)
     _check_project(loaded)
@@ -27,6 +29,7 @@ def serve(options: dict[str, Any]) -> int:
 
     def ready(url: str) -> None:
         assert server.authenticator is not None
+        secrets.add("token", server.authenticator.token)
         print(f"vgproject is ready at {url}/sign-in?code={server.authenticator.new_code()}", flush=True)
         print(f"Sandbox: {server.sandbox}", file=sys.stderr, flush=True)
 
@@ -64,6 +67,10 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         "approvals": config.approvals,
         "test_command": config.test_command,
         "max_cost_usd": config.max_cost_usd,
+        "max_tokens": config.max_tokens,
+        "max_task_turns": config.max_task_turns,
+        "max_seconds": config.max_seconds,
+        "approval_timeout_seconds": config.approval_timeout_seconds,
         "plan_gate": config.plan_gate,
         "take_uncommitted": config.take_uncommitted,
         "carry": config.carry,
@@ -146,8 +153,21 @@ async def _embedded_server(loaded: Loaded) -> AsyncIterator[ServerAddress]:
         await serving
 
 
-def _set_up_logging(log_format: str) -> None:
+class MaskingFormatter(logging.Formatter):
+    """Masks the secrets in all that is logged, also in tracebacks."""
+
+    def __init__(self, text: str, secrets: SecretMask) -> None:
+        super().__init__(text)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._secrets.mask(super().format(record))
+
+
+def _set_up_logging(log_format: str, secrets: SecretMask) -> None:
     text = "%(asctime)s %(levelname)s %(name)s %(message)s"
     as_json = '{"time": "%(asctime)s", "level": "%(levelname)s", "logger": "%(name)s", "message": "%(message)s"}'
-    logging.basicConfig(level=logging.INFO, format=as_json if log_format == "json" else text)
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter(as_json if log_format == "json" else text, secrets))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)

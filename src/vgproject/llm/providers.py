@@ -38,7 +38,8 @@ AWS_VARIABLES = (
     "AWS_DEFAULT_REGION",
     "AWS_PROFILE",
 )
-SECRET_ENDINGS = ("_KEY", "_KEY_ID", "_TOKEN")
+SECRET_ENDINGS = ("_KEY", "_KEY_ID", "_TOKEN", "_SECRET", "_PASSWORD")
+"""Of the names of variables that hold secrets."""
 
 
 @dataclass(frozen=True)

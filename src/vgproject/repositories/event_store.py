@@ -28,8 +28,9 @@ SETTLES = {
     "plan_resolved": "approval_id",
     "recovery_decision_resolved": "recovery_id",
 }
+PAUSES = ("budget_exceeded", "loop_paused")
 BUDGET = "budget"
-"""The question that a used-up budget asks: it is settled when the task is resumed."""
+"""The question that is asked by a pause that nobody wished: it is settled when the task is resumed."""
 TASK_STATUS = {
     "task_started": "running",
     "task_paused": "paused",
@@ -251,7 +252,7 @@ def session_change(session: StoredSession, records: Sequence[tuple[int, NewRecor
 def waiting_after(waiting: list[str], record: NewRecord) -> list[str]:
     """The questions that wait for a person after this event; those of a task end with it."""
     question = f"{record.task_id}/{record.question or BUDGET}"
-    if record.type in ASKS or record.type == "budget_exceeded":
+    if record.type in ASKS or record.type in PAUSES:
         return [*waiting, question]
     if record.type in SETTLES or record.type == "task_resumed":
         return [other for other in waiting if other != question]

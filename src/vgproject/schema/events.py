@@ -26,6 +26,8 @@ class Usage(Wire):
     requests: int = 0
     """Model calls."""
     cost_usd: float | None = 0.0
+    seconds: float = 0.0
+    """What models and tools worked."""
 
 
 class FileChange(Wire):
@@ -109,6 +111,8 @@ class SettingsUpdated(EventData):
     type: ClassVar[str] = "settings_updated"
     settings: SessionSettings
     """All of the session's settings, as they are now."""
+    changed: SessionSettings | None = None
+    """What was asked for: in running tasks it wins over the task's own settings."""
 
 
 # Tasks
@@ -333,6 +337,8 @@ class ToolStarted(EventData):
     type: ClassVar[str] = "tool_started"
     tool_call_id: str
     tool: str
+    arguments: JsonObject | None = None
+    """Where a person changed them before approving."""
 
 
 class ToolCompleted(EventData):
@@ -532,25 +538,52 @@ class UsageUpdated(EventData):
     task_usage: Usage
 
 
+Limit = Literal["cost_usd", "tokens", "turns", "seconds"]
+
+
 class BudgetWarning(EventData):
-    """A limit that cannot be kept as it was meant: ``message`` says why."""
+    """Four fifths of a limit are used up, or it cannot be kept as it was meant: ``message`` says which."""
 
     type: ClassVar[str] = "budget_warning"
-    limit: Literal["cost_usd", "turns", "seconds"]
+    limit: Limit
     allowed: float
     """In the unit of limit."""
     used: float
     """In the unit of limit."""
     message: str
+    scope: Literal["task", "phase"] = "task"
+    """Whose limit it is."""
 
 
 class BudgetExceeded(EventData):
+    """The task is paused until it is resumed."""
+
     type: ClassVar[str] = "budget_exceeded"
-    limit: Literal["cost_usd", "turns", "seconds"]
+    limit: Limit
     allowed: float
     """In the unit of limit."""
     used: float
     """In the unit of limit."""
+    scope: Literal["task", "phase"] = "task"
+    """Whose limit it is."""
+
+
+class LoopNoticed(EventData):
+    """The agent repeats itself or makes no progress: ``message`` is what it was told."""
+
+    type: ClassVar[str] = "loop_noticed"
+    kind: Literal["repeated_call", "no_progress"]
+    times: int
+    """Calls or turns in a row."""
+    message: str
+
+
+class LoopPaused(EventData):
+    """The agent went on so after it was told: the task is paused until it is resumed."""
+
+    type: ClassVar[str] = "loop_paused"
+    kind: Literal["repeated_call", "no_progress"]
+    times: int
 
 
 class ModelRetried(EventData):
@@ -661,6 +694,8 @@ EVENTS: tuple[type[EventData], ...] = (
     UsageUpdated,
     BudgetWarning,
     BudgetExceeded,
+    LoopNoticed,
+    LoopPaused,
     ModelRetried,
     ModelFellBack,
     ContextCompacted,

@@ -11,15 +11,14 @@ PREVIEWS = ((2_000, 50), (300, 10))
 """Characters of each text and items of each list; the second where the first is still too large."""
 
 
-def preview(event: EventData) -> dict[str, Any]:
-    """The same shape with long texts and lists cut, so that it still loads as the event's type."""
-    data = event.model_dump(mode="json")
+def preview(kind: type[EventData], data: JsonObject) -> dict[str, Any]:
+    """``data`` with long texts and lists cut, so that it still loads as ``kind``."""
     shown = data
     for characters, items in PREVIEWS:
         shown = {key: _shorten(value, characters, items) for key, value in data.items()}
         if len(orjson.dumps(shown)) <= MAX_DATA_BYTES:
             return shown
-    fields = type(event).model_fields
+    fields = kind.model_fields
     return {key: {} if fields[key].annotation == JsonObject else value for key, value in shown.items()}
 
 

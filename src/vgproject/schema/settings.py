@@ -12,6 +12,20 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 Approvals = Literal["never", "on_request", "untrusted", "always"]
 
 
+class Budget(Wire):
+    """What may be used up; ``None`` is without a limit. ``turns`` are model calls, ``seconds`` the time that models and
+    tools work."""
+
+    cost_usd: Annotated[float, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    turns: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+
+    def over(self, below: "Budget") -> "Budget":
+        """These limits, and where they are silent, those ``below``."""
+        return below.model_copy(update={name: value for name, value in self if value is not None})
+
+
 class SessionSettings(Wire):
     """A task's settings win over its session's, and those over the server's configuration; ``None`` means "as there"."""
 
@@ -31,6 +45,16 @@ class SessionSettings(Wire):
     """Of one task; one that has used it up is paused until it is resumed with a higher limit."""
     max_turns: Annotated[int, Field(gt=0, le=10_000)] | None = None
     """Turns of one phase; after so many the task is paused, and as many more are granted when it is resumed."""
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    """Of one task, as ``max_cost_usd``: what its models read and write."""
+    max_task_turns: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    """Model calls of one task, in all of its phases."""
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Time that models and tools work for one task; waiting for people does not count."""
+    phase_budgets: dict[Phase, Budget] = Field(default_factory=dict)
+    """A budget for one phase, by the phase's name."""
+    approval_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    """An approval that nobody gives for so long is denied."""
     take_uncommitted: bool | None = None
     """Begin with the checkout's uncommitted work; asked when the session's files are made."""
     carry: Annotated[list[ShortText], Field(max_length=100)] | None = None
@@ -38,5 +62,17 @@ class SessionSettings(Wire):
 
     def over(self, below: "SessionSettings") -> "SessionSettings":
         """These settings, and where they are silent, those ``below``."""
-        chosen = {name: value for name, value in self if value is not None and name != "models"}
-        return below.model_copy(update={**chosen, "models": {**below.models, **self.models}})
+        chosen = {name: value for name, value in self if value is not None and not isinstance(value, dict)}
+        by_phase = {
+            "models": {**below.models, **self.models},
+            "phase_budgets": below.phase_budgets
+            | {phase: own.over(below.phase_budgets.get(phase, Budget())) for phase, own in self.phase_budgets.items()},
+        }
+        return below.model_copy(update={**chosen, **by_phase})
+
+    @property
+    def budget(self) -> Budget:
+        """Of the whole task."""
+        return Budget(
+            cost_usd=self.max_cost_usd, tokens=self.max_tokens, turns=self.max_task_turns, seconds=self.max_seconds
+        )

@@ -24,6 +24,16 @@ class ToolFailure(VgprojectError):  # noqa: N818  (an answer to the model, not a
     """Only arguments that a person gives with an approval can fail in a request."""
 
 
+def masked(what: str) -> ToolFailure:
+    """The model has written down a mask where it was not shown a secret."""
+    return ToolFailure(
+        f"{what} holds a mask like [masked: password], which stands for a secret that you are not shown: nothing was"
+        " done. Leave the text around the secret as it is and edit the rest, or have the secret read from the"
+        " environment.",
+        code="masked",
+    )
+
+
 class Recall(Protocol):
     async def recall(self, query: str, limit: int = 10) -> list[RecalledEntry]: ...
 
@@ -41,6 +51,8 @@ class ToolContext:
     """Unique in the session."""
     seen: Mapping[str, str]
     """The SHA-256 of each file as the agent last read or wrote it."""
+    mask: Callable[[str], str] = str
+    """A text without the secrets in it, line by line."""
 
 
 @dataclass(frozen=True)

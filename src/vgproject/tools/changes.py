@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from vgproject.errors import WorkspaceError
 from vgproject.schema.events import FileChange
-from vgproject.tools.base import Effect, Tool, ToolContext, ToolFailure, ToolResult
+from vgproject.tools.base import Effect, Tool, ToolContext, ToolFailure, ToolResult, masked
+from vgproject.utils.secrets import count_masks
 from vgproject.workspace.file_changes import FileWrite, changed
 from vgproject.workspace.text_files import TextFile, decode, sha256
 
@@ -34,6 +35,9 @@ class ChangesFiles(Tool):
 
     def _run(self, arguments: Any, context: ToolContext) -> ToolResult:
         plan = self.plan(arguments, context)
+        for write in plan.writes:
+            if _masks(write.after) > _masks(write.before):
+                raise masked(f"The new text of {write.path!r}")
         changes = [write.as_change() for write in plan.writes]
         seen = {write.path: sha256(write.after or b"") for write in plan.writes}
         result = {"text": plan.text, "changes": [change.model_dump() for change in changes], "seen": seen}
@@ -46,6 +50,10 @@ class ChangesFiles(Tool):
             return None
         changes = [FileChange.model_validate(change) for change in done["changes"]]
         return ToolResult(done["text"], {"seen": done["seen"]}, changes)
+
+
+def _masks(content: bytes | None) -> int:
+    return count_masks((content or b"").decode(errors="replace"))
 
 
 def read_known(context: ToolContext, path: str) -> bytes | None:

@@ -5,8 +5,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from vgproject.schema.base import Id, JsonObject
-from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult, Word
+from vgproject.tools.base import Arguments, Effect, Tool, ToolContext, ToolResult, Word, masked
 from vgproject.utils.ids import derived_id
+from vgproject.utils.secrets import count_masks
 from vgproject.utils.text import keep_ends
 from vgproject.workspace.background import BackgroundCommand
 from vgproject.workspace.processes import CommandResult
@@ -43,6 +44,8 @@ class RunCommand(Tool):
     effect: ClassVar[Effect] = "unknown"
 
     async def run(self, arguments: RunArguments, context: ToolContext) -> ToolResult:
+        if count_masks(arguments.command):
+            raise masked("The command")
         if arguments.background:
             return await self._start(arguments, context)
         before = await context.workspace.checkpoint("before a command")

@@ -50,7 +50,7 @@ def _read(arguments: ReadArguments, context: ToolContext) -> ToolResult:
         "line_ends": text.line_ends,
         "seen": {context.workspace.files.locate(arguments.path): sha256(content)},
     }
-    lines = split_lines(text.text)
+    lines = split_lines(context.mask(text.text))
     chosen = lines[arguments.offset - 1 : arguments.offset - 1 + arguments.limit]
     left = len(lines) - (arguments.offset - 1 + len(chosen))
     if not chosen and lines:

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from vgproject.tools.base import Arguments, ToolContext, Word
+from vgproject.tools.base import Arguments, ToolContext, Word, masked
 from vgproject.tools.changes import ChangesFiles, Plan, encode, read_known, read_text
 from vgproject.tools.edits import Edit, apply_edit
+from vgproject.utils.secrets import count_masks
 from vgproject.workspace.file_changes import FileWrite
 from vgproject.workspace.text_files import TextFile, decode, with_line_end
 
@@ -60,6 +61,8 @@ class EditFile(ChangesFiles):
     def plan(self, arguments: EditArguments, context: ToolContext) -> Plan:
         path = context.workspace.files.locate(arguments.path)
         before, file = read_text(context, path)
+        if count_masks(arguments.old) and arguments.old not in file.text:
+            raise masked(f"The text to replace in {path!r}")
         edit = Edit(path, arguments.old, arguments.new, replace_all=arguments.replace_all)
         edited = apply_edit(file, edit)
         after = encode(replace(file, text=edited.text), path)

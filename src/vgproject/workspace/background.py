@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from vgproject.errors import WorkspaceError
+from vgproject.utils.secrets import MaskedStream, SecretMask
 from vgproject.workspace.processes import CommandResult
 from vgproject.workspace.workspace import Workspace
 
@@ -18,12 +19,13 @@ KEPT_CHARACTERS = 500_000
 class BackgroundCommand:
     """``result`` is there once it has ended by itself; one that was stopped has ended without."""
 
-    def __init__(self, command: str, timeout_seconds: float | None) -> None:
+    def __init__(self, command: str, timeout_seconds: float | None, secrets: SecretMask) -> None:
         self.command = command
         self.timeout_seconds = timeout_seconds
         self.result: CommandResult | None = None
         self.printed = 0
-        """How many characters so far; the last ``KEPT_CHARACTERS`` of them are kept."""
+        """How many characters so far, with secrets masked; the last ``KEPT_CHARACTERS`` of them are kept."""
+        self._stream = MaskedStream(secrets)
         self._kept: deque[str] = deque()
         self._forgotten = 0
         self._changed = asyncio.Event()
@@ -46,14 +48,17 @@ class BackgroundCommand:
             self.result = await workspace.run(
                 self.command,
                 timeout_seconds=self.timeout_seconds,
-                on_output=self._take,
+                on_output=lambda text: self._keep(self._stream.feed(text)),
                 on_start=lambda: started.set_result(None),
                 max_output_bytes=None,
             )
         finally:
+            self._keep(self._stream.finish())
             self._changed.set()
 
-    def _take(self, text: str) -> None:
+    def _keep(self, text: str) -> None:
+        if not text:
+            return
         self._kept.append(text)
         self.printed += len(text)
         while self.printed - self._forgotten - len(self._kept[0]) >= KEPT_CHARACTERS:
@@ -84,8 +89,9 @@ class BackgroundCommand:
 class BackgroundCommands:
     """All of one phase."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, secrets: SecretMask) -> None:
         self._workspace = workspace
+        self._secrets = secrets
         self._commands: dict[str, BackgroundCommand] = {}
         self._expected: set[str] = set()
 
@@ -100,7 +106,7 @@ class BackgroundCommands:
                 f"{MAX_STARTED} commands have been started in the background, and no more may be in one phase.",
                 code="too_many_commands",
             )
-        self._commands[command_id] = BackgroundCommand(command, timeout_seconds)
+        self._commands[command_id] = BackgroundCommand(command, timeout_seconds, self._secrets)
         try:
             await self._commands[command_id].start(self._workspace)
         except WorkspaceError:
@@ -132,9 +138,9 @@ class BackgroundCommands:
 
 
 @asynccontextmanager
-async def open_background(workspace: Workspace) -> AsyncIterator[BackgroundCommands]:
+async def open_background(workspace: Workspace, secrets: SecretMask) -> AsyncIterator[BackgroundCommands]:
     """What is started in the block is ended with it, however it ends."""
-    background = BackgroundCommands(workspace)
+    background = BackgroundCommands(workspace, secrets)
     try:
         yield background
     finally:

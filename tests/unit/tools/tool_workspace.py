@@ -8,6 +8,7 @@ from vgproject.schema.base import JsonObject
 from vgproject.schema.events import RecalledEntry
 from vgproject.tools.base import ToolContext, ToolResult
 from vgproject.tools.registry import TOOLS, parse_arguments
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspace import Locks, Origin, Workspace, WorkspaceSettings
@@ -31,7 +32,7 @@ class Hands:
             Locks(),
             WorkspaceSettings(),
         )
-        self.background = BackgroundCommands(self.workspace)
+        self.background = BackgroundCommands(self.workspace, SecretMask())
         self.root = self.workspace.root
         self.root.mkdir(parents=True, exist_ok=True)
         self.blobs: list[bytes] = []

@@ -9,6 +9,7 @@ import pytest
 from unit.tools.tool_workspace import Hands
 from unit.workspace.test_processes import running
 from vgproject.errors import WorkspaceError
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.background import (
     KEPT_CHARACTERS,
     MAX_RUNNING,
@@ -29,7 +30,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 async def background(workspace: Workspace) -> AsyncIterator[BackgroundCommands]:
-    async with open_background(workspace) as background:
+    async with open_background(workspace, SecretMask()) as background:
         yield background
 
 
@@ -40,6 +41,19 @@ async def start(
     found = background.find(name)
     assert found
     return found
+
+
+async def test_a_secret_that_comes_in_two_pieces_is_masked(
+    background: BackgroundCommands, workspace: Workspace
+) -> None:
+    gate = "while [ ! -e go ]; do sleep 0.01; done"
+    command = await start(background, f"printf 'one sk-01234567'; {gate}; printf '89abcdefghij two'")
+    await command.wait(0, 20)
+    assert command.output() == ("one ", 0)
+    (workspace.root / "go").write_text("")
+    while command.running:
+        await command.wait(command.printed, 20)
+    assert command.output() == ("one [masked: api key] two", 0)
 
 
 async def until_all_run(words: str, count: int) -> None:
@@ -94,7 +108,7 @@ async def test_nothing_survives_its_block(workspace: Workspace, how: str) -> Non
     on, seconds = asyncio.Event(), f"456200{len(how)}"
 
     async def work() -> None:
-        async with open_background(workspace) as background:
+        async with open_background(workspace, SecretMask()) as background:
             command = await start(background, TREE.format(seconds))
             assert command.running
             await until_all_run(f"sleep {seconds}", 3)
