@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import checkpoints, event_log, latency, recovery, startup, turns
+from benchmarks import checkpoints, event_log, latency, recovery, sandbox, startup, turns
 from benchmarks.figures import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -12,6 +12,7 @@ MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "latency": latency.measure,
     "turns": turns.measure,
     "recovery": recovery.measure,
+    "sandbox": sandbox.measure,
     "event_log": event_log.measure,
     "checkpoints": checkpoints.measure,
 }

@@ -1,12 +1,12 @@
-"""What a box costs: CPU time of a boxed ``true`` over a plain one."""
+"""What a box costs: the CPU time of a boxed ``true`` over a plain one."""
 
 import asyncio
-import json
 import os
 import resource
 import tempfile
 from pathlib import Path
 
+from benchmarks.figures import Figure
 from vgproject.workspace.sandbox.base import Place, Sandbox, SandboxSettings, Unconfined
 from vgproject.workspace.sandbox.ownership import FIRST_UID, adopt
 from vgproject.workspace.sandbox.probe import KINDS, probe
@@ -14,22 +14,18 @@ from vgproject.workspace.sandbox.probe import KINDS, probe
 RUNS = 50
 
 
-def measure() -> dict[str, float]:
-    """Milliseconds of CPU a command, children and parent together, of each kind that works here."""
-    return asyncio.run(_measure())
-
-
-async def _measure() -> dict[str, float]:
-    figures: dict[str, float] = {}
+async def measure() -> list[Figure]:
+    """Of each kind of box that works here: children and parent together."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as path:
         base = Path(path)
         place = _make_place(base)
-        figures["plain_ms"] = await _time(Unconfined(), place)
-        for name, new_sandbox in KINDS.items():
-            sandbox = new_sandbox(SandboxSettings())
-            if not await probe(sandbox, base / "probe"):
-                figures[f"{name}_over_plain_ms"] = await _time(sandbox, place) - figures["plain_ms"]
-    return {name: round(value, 2) for name, value in figures.items()}
+        plain = await _time(Unconfined(), place)
+        boxes = {name: new_sandbox(SandboxSettings()) for name, new_sandbox in KINDS.items()}
+        working = {name: box for name, box in boxes.items() if not await probe(box, base / "probe")}
+        return [
+            Figure(f"a command in {name}, CPU over a plain one", await _time(box, place) - plain, "ms", 30)
+            for name, box in working.items()
+        ]
 
 
 def _make_place(base: Path) -> Place:
@@ -57,7 +53,3 @@ async def _time(sandbox: Sandbox, place: Place) -> float:
 def _cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(), indent=2))

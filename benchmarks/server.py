@@ -120,11 +120,17 @@ def write_script(directory: Path, phases: dict[str, list[dict[str, Any]]]) -> st
 
 
 def research_of(turns: int) -> dict[str, list[dict[str, Any]]]:
-    """A research of ``turns`` turns, each with 20 tokens and one tool call that does nothing, the last one submitting."""
-    step = {"tool": "update_plan_step", "arguments": {"step_id": "0", "status": "done"}}
-    submit = {"tool": "submit_research", "arguments": {"notes": "Nothing to do.", "needs_implementation": False}}
-    turn = {"text": "word " * 20, "chunk_size": 5, "tool_calls": [step]}
-    return {"research": [turn] * (turns - 1) + [{"text": "word " * 20, "chunk_size": 5, "tool_calls": [submit]}]}
+    """A research of ``turns`` turns, each with 20 tokens and one tool call that does nothing, the last one submitting.
+
+    No two calls are the same, else the agent would be told that it repeats itself.
+    """
+    submit = {"notes": "Nothing to do.", "needs_implementation": False}
+    steps = [_turn("update_plan_step", {"step_id": str(number), "status": "done"}) for number in range(turns - 1)]
+    return {"research": [*steps, _turn("submit_research", submit)]}
+
+
+def _turn(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"text": "word " * 20, "chunk_size": 5, "tool_calls": [{"tool": tool, "arguments": arguments}]}
 
 
 def frames_of(message: str | bytes) -> list[dict[str, Any]]:

@@ -67,13 +67,13 @@ def test_the_hosts_that_commands_may_reach_are_the_users_choice(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "vgproject").mkdir()
-    (tmp_path / "vgproject" / "config.toml").write_text('[sandbox_limits]\nallowed_hosts = ["pypi.org"]')
+    (tmp_path / "vgproject" / "config.toml").write_text('[sandbox_limits]\nallowed_hosts = ["packages.example"]')
     project = {"project": tmp_path}
-    assert load_config(project, {}).config.sandbox_limits.allowed_hosts == ["pypi.org"]
+    assert load_config(project, {}).config.sandbox_limits.allowed_hosts == ["packages.example"]
     environ = {"VGPROJECT_SANDBOX_LIMITS__ALLOWED_HOSTS": "*.example.org, localhost:5432"}
     assert load_config(project, environ).config.sandbox_limits.allowed_hosts == ["*.example.org", "localhost:5432"]
-    with pytest.raises(ConfigError, match=r"'http://pypi\.org' is no host"):
-        load_config({**project, "sandbox_limits": {"allowed_hosts": ["http://pypi.org"]}}, environ)
+    with pytest.raises(ConfigError, match=r"'http://packages\.example' is no host"):
+        load_config({**project, "sandbox_limits": {"allowed_hosts": ["http://packages.example"]}}, environ)
 
 
 def test_what_a_project_denies_stands_beside_what_the_user_denies(

@@ -12,13 +12,13 @@ from vgproject.workspace.sandbox.hosts import Hosts, is_public, normalize, parse
 @pytest.mark.parametrize(
     ("rule", "host", "port", "allowed"),
     [
-        ("pypi.org", "pypi.org", 443, True),
-        ("pypi.org", "pypi.org", 80, True),
-        ("PyPI.org.", "pypi.org", 443, True),
-        ("pypi.org", "pypi.org", 22, False),
-        ("pypi.org", "evil-pypi.org", 443, False),
-        ("pypi.org", "pypi.org.evil.example", 443, False),
-        ("pypi.org", "files.pypi.org", 443, False),
+        ("packages.example", "packages.example", 443, True),
+        ("packages.example", "packages.example", 80, True),
+        ("Packages.Example.", "packages.example", 443, True),
+        ("packages.example", "packages.example", 22, False),
+        ("packages.example", "evil-packages.example", 443, False),
+        ("packages.example", "packages.example.evil.example", 443, False),
+        ("packages.example", "files.packages.example", 443, False),
         ("*.example.org", "a.example.org", 443, True),
         ("*.example.org", "a.b.example.org", 443, True),
         ("*.example.org", "example.org", 443, False),
@@ -38,7 +38,7 @@ def test_a_rule_names_hosts_and_ports(rule: str, host: str, port: int, *, allowe
 
 @pytest.mark.parametrize(
     "text",
-    ["", "*", "*.", "a b", "http://pypi.org", "pypi.org/x", "pypi.org:0", "pypi.org:65536", "pypi.org:x", "a*.example",
+    ["", "*", "*.", "a b", "http://packages.example", "packages.example/x", "packages.example:0", "packages.example:65536", "packages.example:x", "a*.example",
      "*.10.0.0.1", "fe80::1%eth0", "2130706433", "0x7f000001", "127.1", "a..b", "user@host", "[::1", "[::1]x"],
 )  # fmt: skip
 def test_what_is_no_host_is_no_rule(text: str) -> None:

@@ -129,7 +129,7 @@ async def test_an_allowed_host_is_reached_by_usual_programs() -> None:
 async def test_a_host_that_is_not_allowed_is_refused_and_it_is_said_how_to_allow_it() -> None:
     shown: list[str] = []
     async with open_outside() as outside:
-        settings = allowing("pypi.org")
+        settings = allowing("packages.example")
         with open_place() as place:
             await asyncio.to_thread(adopt, place.root, place.uid or os.getuid())
             result = await Boxes(Bubblewrap(settings), settings).run(
@@ -257,7 +257,7 @@ async def test_a_server_in_the_box_is_reached_directly() -> None:
             f"{python(place)} -I -u -m http.server 8000 --bind 127.0.0.1 >/dev/null 2>&1 &"
             " curl -sS --retry 20 --retry-connrefused --retry-delay 0 -o /dev/null -w '%{http_code}' http://localhost:8000/"
         )
-        result = await run_boxed("bubblewrap", place, command, settings=allowing("pypi.org"))
+        result = await run_boxed("bubblewrap", place, command, settings=allowing("packages.example"))
     assert result.output.endswith("200")
 
 
@@ -275,15 +275,15 @@ async def test_the_probe_tries_the_proxy_too_and_the_choice_names_the_hosts() ->
         choice = await choose_sandbox(
             "auto",
             accepted=False,
-            settings=allowing("pypi.org", "*.example.org"),
+            settings=allowing("packages.example", "*.example.org"),
             directory=place.root.parent / "probe",
         )
-    assert "reaches only pypi.org, *.example.org" in choice.text
+    assert "reaches only packages.example, *.example.org" in choice.text
 
 
 async def test_where_hosts_cannot_be_enforced_nothing_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="allowed_hosts' cannot be kept here") as refused:
-        await choose_sandbox("none", accepted=True, settings=allowing("pypi.org"), directory=tmp_path)
+        await choose_sandbox("none", accepted=True, settings=allowing("packages.example"), directory=tmp_path)
     assert refused.value.code == "hosts_not_enforced"
     with open_place() as place:
         directory = place.root.parent / "probe"
@@ -293,7 +293,7 @@ async def test_where_hosts_cannot_be_enforced_nothing_starts(tmp_path: Path) -> 
             await choose_sandbox(
                 "auto",
                 accepted=False,
-                settings=allowing("pypi.org"),
+                settings=allowing("packages.example"),
                 directory=directory,
                 kinds={"landlock": Landlock},
             )
