@@ -46,16 +46,10 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Services:
+class Services(Parts):
+    """All that a server has."""
+
     loaded: Loaded
-    secrets: SecretMask
-    database: Database
-    event_log: EventLog
-    broker: Broker
-    memory: Memory
-    llm: Llm
-    sandbox: Choice
-    workspaces: Workspaces
     engine: Engine
     sessions: SessionService
 
@@ -146,16 +140,4 @@ async def open_services(
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
-        yield Services(
-            loaded,
-            parts.secrets,
-            parts.database,
-            parts.event_log,
-            parts.broker,
-            parts.memory,
-            parts.llm,
-            parts.sandbox,
-            parts.workspaces,
-            engine,
-            sessions,
-        )
+        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions)

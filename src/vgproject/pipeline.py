@@ -228,6 +228,7 @@ class Pipeline:
         for phase in run.phases:
             if phase in run.handover.completions:
                 continue
+            run.reporter.phase = phase
             if reason := _reason_to_skip(run, phase):
                 await run.reporter.send_update(PhaseSkipped(phase=phase, reason=reason), f"{phase}/skipped")
                 continue
@@ -239,7 +240,6 @@ class Pipeline:
     async def _run_phase(self, run: TaskRun, phase: Phase) -> EventData:
         """The phase's completion, after as many new beginnings as its settings allow."""
         settings = self._settings.phase(phase)
-        run.reporter.phase = phase
         await self._stay_failed(run, phase)
         for attempt in range(1, settings.retries + 2):
             try:

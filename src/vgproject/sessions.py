@@ -32,6 +32,7 @@ from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
     FileChange,
+    PhaseStarted,
     PlanProposed,
     PlanResolved,
     QuestionAnswered,
@@ -436,18 +437,21 @@ class SessionService:
 
     async def _failed_phase(self, session_id: str, task: TaskRow) -> str:
         """The last phase that began; the first of the pipeline where none did."""
-        events = await self._event_log.read_types(session_id, {"phase_started", TaskQueued.type})
-        mine = [frame for event in events if (frame := event.frame()).task_id == task.id]
-        started = [frame.data["phase"] for frame in mine if frame.type == "phase_started"]
-        return str(started[-1]) if started else self._settings.phases_of(mine[0].data["pipeline"])[0]
+        events = await self._event_log.read_types(session_id, {PhaseStarted.type})
+        started = [frame.data["phase"] for event in events if (frame := event.frame()).task_id == task.id]
+        return str(started[-1]) if started else (await self._phases_of(session_id, task))[0]
 
     async def _check_phase(self, session_id: str, task: TaskRow, phase: str) -> None:
-        queued = await self._event_log.find(session_id, f"{task.id}/queued")
-        phases = self._settings.phases_of(queued.frame().data["pipeline"] if queued else "standard")
+        phases = await self._phases_of(session_id, task)
         if phase not in phases:
             raise BadInputError(
                 f"The task has no phase {phase!r}: it must be one of {', '.join(phases)}.", code="no_such_phase"
             )
+
+    async def _phases_of(self, session_id: str, task: TaskRow) -> Sequence[str]:
+        events = await self._event_log.read_types(session_id, {TaskQueued.type})
+        [queued] = [frame for event in events if (frame := event.frame()).task_id == task.id]
+        return self._settings.phases_of(queued.data["pipeline"])
 
     async def submit_open_tasks(self) -> None:
         """Queue what is open in the log, in case a crash came between the two. What is queued already stays so."""

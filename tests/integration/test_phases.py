@@ -174,7 +174,9 @@ async def test_a_task_ends_where_it_was_asked_to(
     async with services_for(tmp_path, model=model, approvals="never") as services:
         answer = await services.sessions.execute(c.TaskCommand(content="Look", **only), OWNER)
         frames = await wait_for(services, str(answer["session_id"]), *ENDS)
-    assert [data["phase"] for data in data_of(frames, "phase_skipped")] == skipped
+    assert [(frame.phase, frame.data["phase"]) for frame in frames if frame.type == "phase_skipped"] == [
+        (phase, phase) for phase in skipped
+    ]
     assert data_of(frames, "task_completed")[0]["result"] == result
     assert data_of(frames, "progress_update")[-1]["percent"] == 100
 
@@ -192,6 +194,19 @@ async def test_a_retry_names_the_phase_that_it_begins_with(tmp_path: Path) -> No
     assert began == ["research", "planning", "implementation", "planning", "implementation"]
     percents = [data["percent"] for data in data_of(frames, "progress_update")]
     assert percents == sorted(percents)
+
+
+async def test_a_retry_knows_the_phases_of_the_tasks_own_pipeline(tmp_path: Path) -> None:
+    model = write_script(tmp_path, script(implementation=[]))
+    pipelines = {"short": ["research", "implementation"]}
+    async with services_for(tmp_path, model=model, approvals="never", pipelines=pipelines) as services:
+        answer = await services.sessions.execute(c.TaskCommand(content="Mend it", pipeline="short"), OWNER)
+        session_id = str(answer["session_id"])
+        await wait_for(services, session_id, *ENDS)
+        with pytest.raises(BadInputError, match="one of research, implementation"):
+            await services.sessions.execute(c.Retry(session_id=session_id, phase="planning"), OWNER)
+        retried = await services.sessions.execute(c.Retry(session_id=session_id), OWNER)
+    assert retried["phase"] == "implementation"
 
 
 async def test_the_servers_run_of_the_tests_is_seen_as_a_tool_call(tmp_path: Path) -> None:
