@@ -124,6 +124,8 @@ class Engine:
                 "serializer": JsonSerializer(),
                 "log_level": "ERROR",
                 "scheduler_polling_interval_sec": 3600.0,
+                # Of messages between workflows, which there are none of; its end waits for as long.
+                "notification_listener_polling_interval_sec": 0.05,
             }
         )
         with _outages_told():
