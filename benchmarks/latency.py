@@ -86,7 +86,6 @@ class TokenServer:
         self._say(writer, {"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]})
         self._say(writer, {}, finish="tool_calls")
         writer.write(b"data: [DONE]\n\n")
-        await writer.drain()
         writer.close()
 
     @staticmethod

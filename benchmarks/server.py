@@ -15,6 +15,8 @@ from websockets.asyncio.client import connect
 
 TOKEN = "a-token-for-benchmarks"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+SETTINGS = {"VGPROJECT_TOKEN": TOKEN, "VGPROJECT_PHASES__RESEARCH__TOOLS": "update_plan_step"}
+"""Research has no tool that does nothing, but for this one of implementation."""
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,7 +60,7 @@ def serving(directory: Path, *, model: str, environment: dict[str, str] | None =
     words = [sys.executable, "-m", "vgproject.main", "serve", "--port", "0", "--project", str(project)]
     process = subprocess.Popen(
         [*words, "--approvals", "never", "--model", model],
-        env={**os.environ, "VGPROJECT_HOME": str(directory / "home"), "VGPROJECT_TOKEN": TOKEN, **(environment or {})},
+        env={**os.environ, **SETTINGS, "VGPROJECT_HOME": str(directory / "home"), **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
