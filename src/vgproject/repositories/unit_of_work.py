@@ -1,13 +1,11 @@
 """The database, and one transaction on it."""
 
 import asyncio
-from pathlib import Path
+from pkgutil import resolve_name
 from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config as AlembicConfig
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -40,18 +38,13 @@ class Database:
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     async def upgrade(self) -> None:
-        config = AlembicConfig()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
         try:
             async with self._engine.begin() as connection:
                 if self.url.path is None:
                     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
 
-                def run(connection: sa.Connection) -> None:
-                    config.attributes["connection"] = connection
-                    command.upgrade(config, "head")
-
-                await connection.run_sync(run)
+                if await connection.run_sync(_version) != migrations.newest():
+                    await connection.run_sync(resolve_name("vgproject.migrations.upgrade:upgrade"))
         except DBAPIError as error:
             if is_disk_full(error.orig):
                 raise disk_full() from error
@@ -69,6 +62,14 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def _version(connection: sa.Connection) -> str | None:
+    """That of the tables; ``None`` where there are none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return version
 
 
 class UnitOfWork:

@@ -1,6 +1,6 @@
 """The program that shuts itself into Landlock and seccomp, and then becomes the command. Runs as a file of its own.
 
-It imports little because each command waits for it.
+It imports little, not even typing or pathlib, because each command waits for it.
 """
 
 import ctypes
@@ -9,9 +9,8 @@ import os
 import resource
 import struct
 import sys
-from contextlib import suppress
-from pathlib import Path
-from typing import NamedTuple
+import warnings  # noqa: F401  (execvp imports it, when it can no longer be read)
+from collections import namedtuple
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 SET_NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER = 38, 22, 2
@@ -28,17 +27,10 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Order(NamedTuple):
-    """What the box is like. ``uid``: whom to become, ``None`` to stay; ``seccomp``: the filter in hexadecimal."""
-
-    uid: int | None
-    root: str
-    writable: list[str]
-    readable: list[str]
-    memory_bytes: int
-    file_bytes: int
-    processes: int
-    seccomp: str
+Order = namedtuple(
+    "Order", ["uid", "root", "writable", "readable", "memory_bytes", "file_bytes", "processes", "seccomp"]
+)
+"""What the box is like. ``uid``: whom to become, ``None`` to stay; ``seccomp``: the filter in hexadecimal."""
 
 
 class Filter(ctypes.Structure):
@@ -81,7 +73,7 @@ def _open_rules(order: Order) -> int:
 
 def _allow(rules: int, path: str, access: int) -> None:
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    allowed = access if Path(path).is_dir() else access & OF_FILES
+    allowed = access if os.path.isdir(path) else access & OF_FILES
     _check(_libc.syscall(ADD_RULE, rules, 1, struct.pack("=Qi", allowed, place), 0), f"landlock_add_rule {path}")
     os.close(place)
 
@@ -103,10 +95,12 @@ def _limit(order: Order) -> None:
 def _count_threads() -> int:
     """Those of this user: the kernel counts them all, the box's and the others'."""
     count = 0
-    for process in Path("/proc").iterdir():
-        with suppress(OSError):
-            if process.name.isdigit() and process.stat().st_uid == os.getuid():
-                count += len(list((process / "task").iterdir()))
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{name}/task"))
+        except OSError:
+            continue
     return count
 
 
