@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from vgproject.cli.client import Client
 from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
 from vgproject.cli.home import ServerAddress, find_server, hold_home
+from vgproject.cli.logs import set_up_logging
 from vgproject.config import Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ConfigError, ConflictError, VgprojectError
@@ -21,7 +21,7 @@ from vgproject.utils.secrets import SecretMask
 def serve(options: dict[str, Any]) -> int:
     loaded = load_config(options)
     secrets = SecretMask(loaded.own_secrets())
-    _set_up_logging(loaded.config.log_format, secrets)
+    set_up_logging(loaded.config.log_format, secrets)
     for sentence in loaded.unknown:
         print(sentence, file=sys.stderr, flush=True)
     _check_project(loaded)
@@ -151,23 +151,3 @@ async def _embedded_server(loaded: Loaded) -> AsyncIterator[ServerAddress]:
     finally:
         server.stop()
         await serving
-
-
-class MaskingFormatter(logging.Formatter):
-    """Masks the secrets in all that is logged, also in tracebacks."""
-
-    def __init__(self, text: str, secrets: SecretMask) -> None:
-        super().__init__(text)
-        self._secrets = secrets
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self._secrets.mask(super().format(record))
-
-
-def _set_up_logging(log_format: str, secrets: SecretMask) -> None:
-    text = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    as_json = '{"time": "%(asctime)s", "level": "%(levelname)s", "logger": "%(name)s", "message": "%(message)s"}'
-    handler = logging.StreamHandler()
-    handler.setFormatter(MaskingFormatter(as_json if log_format == "json" else text, secrets))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)
