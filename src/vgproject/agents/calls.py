@@ -12,6 +12,9 @@ from vgproject.schema.base import JsonObject
 from vgproject.schema.events import FileChange
 from vgproject.tools.base import Tool, ToolFailure, ToolResult
 
+Consult = Callable[[Any], Awaitable[ToolResult]]
+"""Answers a call that is no step of its own; it takes the call's arguments."""
+
 
 class Outcome(BaseModel):
     """How a tool call ended; recorded as the result of its step."""
@@ -41,7 +44,7 @@ class Call:
     edited: bool = False
     """A person has changed the arguments."""
     step: Callable[[Action], Awaitable[Json]] | None = None
-    consult: Callable[[Any], Awaitable[ToolResult]] | None = None
+    consult: Consult | None = None
 
     @property
     def only_reads(self) -> bool:

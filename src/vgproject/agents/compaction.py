@@ -51,20 +51,29 @@ def compact(history: Sequence[ModelMessage], limit_tokens: int) -> Compacted | N
     before = estimate_tokens(history)
     if before <= limit_tokens:
         return None
-    target, dropped = int(TARGET * limit_tokens), list[str]()
+    dropped = list[str]()
     messages = list(history)
+    over = _characters(messages) - int(TARGET * limit_tokens) * CHARACTERS_PER_TOKEN
     for number in range(1, len(messages) - 2 * KEPT_TURNS):
-        if estimate_tokens(messages) <= target:
+        if over <= 0:
             break
-        messages[number] = _without_long_parts(messages[number], dropped)
-    while estimate_tokens(messages) > target and len(messages) > 2 * (KEPT_TURNS + 1):
+        shorter = _without_long_parts(messages[number], dropped)
+        over += _characters([shorter]) - _characters([messages[number]])
+        messages[number] = shorter
+    while over > 0 and len(messages) > 2 * (KEPT_TURNS + 1):
         # A reply and the request that answers its calls go together: a result without its call is an error.
-        messages[:3] = [_merged(messages[0], messages[1], messages[2], dropped)]
+        merged = _merged(messages[0], messages[1], messages[2], dropped)
+        over += _characters([merged]) - _characters(messages[:3])
+        messages[:3] = [merged]
     return Compacted(messages, before, estimate_tokens(messages), dropped) if dropped else None
 
 
 def estimate_tokens(messages: Sequence[ModelMessage]) -> int:
-    return sum(len(text) for message in messages for text in _texts(message)) // CHARACTERS_PER_TOKEN
+    return _characters(messages) // CHARACTERS_PER_TOKEN
+
+
+def _characters(messages: Sequence[ModelMessage]) -> int:
+    return sum(len(text) for message in messages for text in _texts(message))
 
 
 def _texts(message: ModelMessage) -> Iterator[str]:

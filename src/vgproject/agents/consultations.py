@@ -5,13 +5,13 @@ says is recorded turn by turn, in steps that are reserved before anything is wai
 """
 
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 from pydantic_ai.messages import UserPromptPart
 
 from vgproject.agents.base import PhaseSettings, ReservedSteps
+from vgproject.agents.calls import Consult
 from vgproject.agents.context import DELEGATE, EXPERT, PhaseContext
 from vgproject.agents.job import Job, Submission
 from vgproject.agents.model_turn import ModelTurns, tell
@@ -25,9 +25,6 @@ from vgproject.utils.ids import derived_id
 DELEGATE_TOOLS = ["list_files", "read_file", "search_files", "recall"]
 DELEGATE_TURNS = 30
 DELEGATE_STEPS = 300
-
-Consult = Callable[[Any], Awaitable[ToolResult]]
-"""Takes the call's arguments."""
 
 
 class RunJob(Protocol):

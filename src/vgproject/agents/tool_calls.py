@@ -13,8 +13,8 @@ from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 
 from vgproject.agents.approval_wait import NOBODY, wait_for_approval
 from vgproject.agents.base import Json
-from vgproject.agents.calls import Call, Outcome
-from vgproject.agents.consultations import Consult, Consultations
+from vgproject.agents.calls import Call, Consult, Outcome
+from vgproject.agents.consultations import Consultations
 from vgproject.agents.context import PhaseContext
 from vgproject.agents.model_turn import Turn
 from vgproject.agents.tool_output import open_output

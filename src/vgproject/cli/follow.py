@@ -9,24 +9,10 @@ from vgproject.cli.answers import ask
 from vgproject.cli.client import Client
 from vgproject.cli.live import ENDS, JsonView, LiveView
 from vgproject.errors import VgprojectError
+from vgproject.repositories.event_store import ASKS, BUDGET, PAUSES, SETTLES
 
 NEEDS_ANSWER = 3
 INTERRUPTED = 130
-
-ASKS = frozenset(
-    {
-        "approval_requested",
-        "question_asked",
-        "plan_proposed",
-        "recovery_decision_requested",
-        "budget_exceeded",
-        "loop_paused",
-    }
-)
-SETTLES = frozenset(
-    {"approval_resolved", "question_answered", "plan_resolved", "recovery_decision_resolved", "task_resumed"}
-)
-QUESTION_IDS = ("approval_id", "question_id", "recovery_id")
 
 
 class View(Protocol):
@@ -50,9 +36,9 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
             continue
         if frame["type"] in ENDS:
             return ENDS[frame["type"]]
-        if frame["type"] in ASKS:
+        if frame["type"] in ASKS or frame["type"] in PAUSES:
             asked[_question_id(frame)] = frame
-        elif frame["type"] in SETTLES:
+        elif frame["type"] in SETTLES or frame["type"] == "task_resumed":
             asked.pop(_question_id(frame), None)
         if asked and frame.get("seq", 0) >= head_seq and not await _answer(client, session_id, asked):
             return NEEDS_ANSWER
@@ -60,7 +46,8 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
 
 
 def _question_id(frame: dict[str, Any]) -> str:
-    return next((str(frame["data"][name]) for name in QUESTION_IDS if name in frame["data"]), "budget")
+    field = ASKS.get(frame["type"]) or SETTLES.get(frame["type"])
+    return str(frame["data"][field]) if field else BUDGET
 
 
 async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, Any]]) -> bool:

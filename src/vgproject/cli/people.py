@@ -7,7 +7,7 @@ from vgproject.agents.base import TaskInput
 from vgproject.cli.recording import Attempt, RecordedTask, TurnKey
 from vgproject.event_log import EventLog, NewEvent
 from vgproject.llm.recorded import RecordedBackend
-from vgproject.repositories.event_store import ASKS, SETTLES
+from vgproject.repositories.event_store import ASKS, PAUSES, SETTLES
 from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import (
     EVENT_TYPES,
@@ -22,7 +22,7 @@ from vgproject.schema.events import (
 from vgproject.schema.frames import EventFrame
 
 NOBODY = Actor(kind="server", id="replay")
-QUESTIONS = (*ASKS, "budget_exceeded", "loop_paused")
+QUESTIONS = (*ASKS, *PAUSES)
 ANCHORED = (SettingsUpdated.type, TaskResumed.type, TaskCancelRequested.type)
 
 
