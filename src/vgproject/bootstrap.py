@@ -11,9 +11,9 @@ from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import Loaded, make_home
 from vgproject.engine import Engine
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
+from vgproject.knowledge.memory import Memory
 from vgproject.llm.base import Backend
 from vgproject.llm.llm import Llm
-from vgproject.memory import Memory
 from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
 from vgproject.session_files import SessionFiles
@@ -81,7 +81,7 @@ async def open_parts(
         event_log = await stack.enter_async_context(
             open_event_log(database.url, broker, settings=config.event_log, now=now, new_id=new_id, secrets=secrets)
         )
-        memory = Memory(database, now=now, new_id=new_id, secrets=secrets)
+        memory = Memory(database, broker, now=now, new_id=new_id, secrets=secrets, settings=config.memory)
         llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,

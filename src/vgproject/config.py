@@ -16,6 +16,7 @@ from vgproject.config_layers import CONFIG_VARIABLE, Merged, read_environment, r
 from vgproject.engine import EngineSettings
 from vgproject.errors import ConfigError, ModelError
 from vgproject.event_log import EventLogSettings
+from vgproject.knowledge.memory_settings import MemorySettings
 from vgproject.llm.llm import LlmSettings, parse_name
 from vgproject.llm.providers import PROVIDERS, SECRET_ENDINGS
 from vgproject.pipeline import PipelineSettings
@@ -111,6 +112,7 @@ class Config(BaseModel):
     limits: Limits = Limits()
     sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()
+    memory: MemorySettings = MemorySettings()
     engine: EngineSettings = EngineSettings()
     event_log: EventLogSettings = EventLogSettings()
     workspace: WorkspaceSettings = WorkspaceSettings()

@@ -17,7 +17,8 @@ from vgproject.agents.reporter import SERVER, Reporter
 from vgproject.agents.strategies import PhaseStrategy, load_strategy
 from vgproject.errors import ConfigError, PhaseError, RejectedError, StorageError, VgprojectError, WorkspaceError
 from vgproject.event_log import NewEvent, StoredEvent
-from vgproject.memory import Memory, MemorySaver
+from vgproject.knowledge.memory import Memory
+from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
     CheckpointCreated,
@@ -131,6 +132,7 @@ class TaskRun:
     request: TaskQueued
     settings: SessionSettings
     project: str
+    owner: str
     phases: Sequence[Phase]
     handover: Handover
     steps: Steps
@@ -212,6 +214,7 @@ class Pipeline:
             request=request,
             settings=settings,
             project=session.project,
+            owner=session.owner,
             phases=phases,
             handover=handover,
             steps=steps,
@@ -269,7 +272,11 @@ class Pipeline:
         span = run.span(phase)
         await run.reporter.send_progress(span.start, phase.capitalize(), f"{phase}/{attempt}")
         memory = MemorySaver(
-            self._memory, project=run.project, session_id=run.task.session_id, task_id=run.task.task_id
+            self._memory,
+            project=run.project,
+            user=run.owner,
+            session_id=run.task.session_id,
+            task_id=run.task.task_id,
         )
         workspace = await self._open_workspace(run)
         await self._services.tools.prepare()

@@ -20,8 +20,10 @@ from vgproject.errors import (
     UnavailableError,
 )
 from vgproject.event_log import EventLog, NewEvent, StoredEvent
+from vgproject.knowledge.memory import Edit, Memory
+from vgproject.knowledge.namespaces import of_project
+from vgproject.knowledge.notes import Note
 from vgproject.llm.llm import Llm
-from vgproject.memory import Memory, Note
 from vgproject.models.tables import SessionRow, TaskRow
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.event_store import Answer, NewSession
@@ -559,18 +561,25 @@ class SessionService:
         if command.session_id:
             project = (await self._session(command, admission)).project
         origin = MemoryOrigin(session_id=command.session_id, actor=admission.caller.user_id)
-        note = Note(command.kind, command.content)
-        entry, _ = await self._memory.add(project, note, origin, scope=admission.scope)
+        note = Note(kind=command.kind, content=command.content, source="user")
+        actor = admission.caller.actor
+        entry, _ = await self._memory.add(of_project(project), note, origin, actor=actor, scope=admission.scope)
         return entry.model_dump()
 
     async def _update_memory(self, command: c.UpdateMemory, admission: Admission) -> Ack:
         entry = await self._memory.update(
-            command.memory_id, command.content, version=command.version, scope=admission.scope
+            command.memory_id,
+            Edit(content=command.content),
+            actor=admission.caller.actor,
+            version=command.version,
+            scope=admission.scope,
         )
         return entry.model_dump()
 
     async def _forget(self, command: c.Forget, admission: Admission) -> Ack:
-        entry = await self._memory.forget(command.memory_id, version=command.version, scope=admission.scope)
+        entry = await self._memory.forget(
+            command.memory_id, actor=admission.caller.actor, version=command.version, scope=admission.scope
+        )
         return entry.model_dump()
 
     # Shared by the above

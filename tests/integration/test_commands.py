@@ -16,8 +16,10 @@ from vgproject.config import load_config
 from vgproject.engine import Engine, EngineSettings
 from vgproject.errors import ConflictError
 from vgproject.event_log import EventLog, EventLogSettings, NewEvent, StoredEvent
+from vgproject.knowledge.memory import Memory
+from vgproject.knowledge.namespaces import of_project
+from vgproject.knowledge.notes import Note
 from vgproject.llm.llm import Llm
-from vgproject.memory import Memory, Note
 from vgproject.repositories.event_store import NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
@@ -34,7 +36,7 @@ from vgproject.schema.events import (
     TaskFailed,
     TaskStarted,
 )
-from vgproject.schema.memory import MemoryOrigin
+from vgproject.schema.memory import MemoryEntry, MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
 from vgproject.sessions import Ack, Caller, SessionService
@@ -152,6 +154,11 @@ class World:
         await self.queue()
         await self.say(TaskStarted(phases=["research"]))
 
+    async def add_fact(self, content: str) -> MemoryEntry:
+        note, origin = Note(content=content), MemoryOrigin(actor="owner")
+        entry, _ = await self.memory.add(of_project(self.project), note, origin, actor=self.caller.actor)
+        return entry
+
     async def effects(self) -> list[object]:
         """What is in the log of every session, and in the memory: without what differs from run to run."""
         found: list[object] = []
@@ -160,7 +167,7 @@ class World:
             numbers = {task.task_id: number for number, task in enumerate(view.tasks)}
             found += [(frame.type, numbers.get(frame.task_id or "")) for frame in frames]
             found.append((view.status, [task.status for task in view.tasks]))
-        entries = await self.memory.list_entries(self.project)
+        entries = await self.memory.list_entries(of_project(self.project))
         return [*found, *((entry.content, entry.version) for entry in entries)]
 
 
@@ -184,7 +191,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         await engine.launch()
         stack.push_async_callback(engine.close)
         database.plan = event_log.plan = engine.plan = plan
-        memory = Memory(database, now=utc_now, new_id=new_id)
+        memory = Memory(database, InProcessBroker(), now=utc_now, new_id=new_id)
         sessions = SessionService(
             database=database,
             event_log=event_log,
@@ -299,12 +306,12 @@ async def remember(world: World) -> c.AnyCommand:
 
 
 async def update_memory(world: World) -> c.AnyCommand:
-    entry, _ = await world.memory.add(world.project, Note("key_fact", "Water is dry."), MemoryOrigin(actor="owner"))
+    entry = await world.add_fact("Water is dry.")
     return c.UpdateMemory(memory_id=entry.memory_id, content="Water is wet.", version=1)
 
 
 async def forget(world: World) -> c.AnyCommand:
-    entry, _ = await world.memory.add(world.project, Note("key_fact", "Water is dry."), MemoryOrigin(actor="owner"))
+    entry = await world.add_fact("Water is dry.")
     return c.Forget(memory_id=entry.memory_id, version=1)
 
 

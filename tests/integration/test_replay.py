@@ -17,6 +17,7 @@ from sample import TEST_COMMAND, call, model_calls, script, write_script
 from vgproject.bootstrap import Services
 from vgproject.cli.replay import replay
 from vgproject.errors import ConflictError, NotFoundError
+from vgproject.knowledge.namespaces import of_project
 from vgproject.schema import commands as c
 
 RunAgain = Callable[..., tuple[int, dict[str, Any]]]
@@ -72,7 +73,7 @@ async def look(tmp_path: Path, session_id: str) -> tuple[list[bytes], str]:
     async with services_for(tmp_path) as services:
         events = await services.event_log.read(session_id, after=0, limit=10_000)
         view = await services.sessions.get_session(session_id, OWNER)
-        return [event.payload for event in events], str(await services.memory.list_entries(view.project))
+        return [event.payload for event in events], str(await services.memory.list_entries(of_project(view.project)))
 
 
 def test_a_task_that_still_does_the_same_does_not_differ_and_nothing_is_touched(

@@ -10,6 +10,7 @@ from integration.test_tasks import ENDS, OWNER, services_for, start, wait_for
 from sample import call, make_project, script, write_script
 from vgproject.cli.logs import MaskingFormatter
 from vgproject.config import load_config
+from vgproject.knowledge.namespaces import of_project
 from vgproject.schema import commands as c
 from vgproject.utils.secrets import SecretMask
 
@@ -60,7 +61,7 @@ async def test_a_secret_is_nowhere_but_in_its_file(tmp_path: Path) -> None:
         frames = await wait_for(services, session_id, *ENDS)
         stop()
         turns = await services.sessions.list_turns(session_id, OWNER)
-        memory = await services.memory.list_entries(str(project.resolve()))
+        memory = await services.memory.list_entries(of_project(str(project.resolve())))
         workspace = await services.workspaces.open(session_id)
         written = {name: (workspace.root / name).read_text() for name in ("settings.ini", "made_up.py")}
         views = await services.sessions.list_sessions(OWNER)

@@ -13,6 +13,7 @@ from vgproject.bootstrap import Services, open_services
 from vgproject.config import load_config
 from vgproject.errors import ConflictError
 from vgproject.event_log import StoredEvent
+from vgproject.knowledge.namespaces import of_project
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.schema import commands as c
 from vgproject.schema.frames import EventFrame
@@ -261,7 +262,7 @@ async def test_a_failing_phase_says_why_and_merges_nothing(tmp_path: Path, kind:
             await services.sessions.execute(c.Cancel(session_id=session_id), OWNER)
         frames = await wait_for(services, session_id, *ENDS)
         view = await services.sessions.get_session(session_id, OWNER)
-        entries = await services.memory.list_entries(view.project)
+        entries = await services.memory.list_entries(of_project(view.project))
 
     assert frames[-1].type == ("task_cancelled" if kind == "cancel" else "task_failed")
     assert [(f.data["phase"], f.data["error"]["code"]) for f in frames if f.type == "phase_failed"] == [

@@ -14,8 +14,10 @@ from vgproject.cli.recording import Attempt, RecordedSession, RecordedTask, Turn
 from vgproject.config import Loaded
 from vgproject.errors import NotFoundError, WorkspaceError
 from vgproject.event_log import NewEvent
+from vgproject.knowledge.ledger import row_of
+from vgproject.knowledge.namespaces import of_project
 from vgproject.llm.recorded import RecordedBackend, RecordedTurn
-from vgproject.models.tables import MemoryRow, SessionRow
+from vgproject.models.tables import SessionRow
 from vgproject.schema.events import EVENT_TYPES
 from vgproject.schema.frames import EventFrame
 from vgproject.schema.memory import MemoryEntry
@@ -184,20 +186,5 @@ async def _add_memory(parts: Parts, entries: list[MemoryEntry], project: str, *,
     async with parts.database.unit_of_work() as work:
         for entry in entries:
             if entry.created_at < before and await work.memory.get(entry.memory_id) is None:
-                work.memory.add(_row(entry, project))
+                work.memory.add(row_of(entry, of_project(project)))
         await work.commit()
-
-
-def _row(entry: MemoryEntry, project: str) -> MemoryRow:
-    now = utc_now()
-    return MemoryRow(
-        id=entry.memory_id,
-        project=project,
-        kind=entry.kind,
-        content=entry.content,
-        version=entry.version,
-        origin=entry.origin.model_dump(),
-        forgotten=False,
-        created_at=now,
-        updated_at=now,
-    )

@@ -148,15 +148,88 @@ class CommandRow(Row):
     answer: Mapped[dict[str, Any]]
 
 
+class MemoryNamespaceRow(Row):
+    """The memory of one project or user. Whoever changes it holds this row: so changes have an order."""
+
+    __tablename__ = "memory_namespaces"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    epoch: Mapped[str]
+    head_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
 class MemoryRow(Row):
+    """``words`` is the text that the database's full text search knows: `utils.words` makes it.
+
+    Its index is the database's own: an FTS5 table kept by triggers, or a generated column.
+    """
+
     __tablename__ = "memory_entries"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
-    project: Mapped[str] = mapped_column(index=True)
+    number: Mapped[int] = mapped_column(EVENT_ID, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    namespace: Mapped[str]
     kind: Mapped[str]
     content: Mapped[str]
+    digest: Mapped[str]
+    """Of kind and content, whatever their case and spacing: entries that say the same have the same."""
+    words: Mapped[str]
+    tags: Mapped[list[Any]]
+    confidence: Mapped[str]
+    source: Mapped[str]
+    path: Mapped[str | None]
+    place: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    status: Mapped[str] = mapped_column(default="active")
     version: Mapped[int] = mapped_column(default=1)
-    origin: Mapped[dict[str, Any]]
-    forgotten: Mapped[bool] = mapped_column(default=False)
+    origins: Mapped[list[Any]]
+    replaces: Mapped[list[Any]]
+    conflicts_with: Mapped[list[Any]]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    recalled_at: Mapped[datetime | None]
+    recalls: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        Index("ix_memory_entries_digest", "namespace", "digest"),
+        Index("ix_memory_entries_status", "namespace", "status", "number"),
+    )
+
+
+class MemoryChangeRow(Row):
+    """A version of an entry, as it was after a change."""
+
+    __tablename__ = "memory_changes"
+
+    namespace: Mapped[str] = mapped_column(primary_key=True)
+    memory_seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    memory_id: Mapped[str] = mapped_column(index=True)
+    change: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    """A `schema.memory.MemoryChange`."""
+
+
+class MemoryConflictRow(Row):
+    __tablename__ = "memory_conflicts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    namespace: Mapped[str] = mapped_column(index=True)
+    first_id: Mapped[str]
+    second_id: Mapped[str]
+    reason: Mapped[str]
+    status: Mapped[str] = mapped_column(default="open")
+    settlement: Mapped[str | None]
+    settled_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class MemoryVectorRow(Row):
+    """An entry's embedding: unit length, little-endian float32. One of another ``model`` or ``digest`` is out of date."""
+
+    __tablename__ = "memory_vectors"
+
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memory_entries.id", ondelete="CASCADE"), primary_key=True)
+    namespace: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str]
+    digest: Mapped[str]
+    vector: Mapped[bytes] = mapped_column(LargeBinary)

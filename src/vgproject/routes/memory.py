@@ -6,10 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from vgproject.memory import Note
+from vgproject.knowledge.memory import Edit
+from vgproject.knowledge.namespaces import Namespace, of_project
+from vgproject.knowledge.notes import Note
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.schema.base import ShortText
-from vgproject.schema.commands import MemoryChange, NewMemory
+from vgproject.schema.commands import MemoryEdit, NewMemory
 from vgproject.schema.memory import MemoryEntry, MemoryOrigin
 
 router = APIRouter(prefix="/v1", tags=["memory"])
@@ -30,14 +32,15 @@ async def search_memory(
     services: ServicesDep, caller: CallerDep, q: Annotated[str, Query(min_length=1)], project: str | None = None
 ) -> list[MemoryEntry]:
     """The entries that share words with ``q``, those with most of them first."""
-    return await services.memory.search(_project(services, project), q)
+    return await services.memory.search([_project(services, project)], q)
 
 
 @router.post("/memory", status_code=201)
 async def add_memory(body: NewEntry, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     """Add an entry; one that says the same already is answered as it is."""
     origin = MemoryOrigin(actor=caller.user_id)
-    entry, _ = await services.memory.add(_project(services, body.project), Note(body.kind, body.content), origin)
+    note = Note(kind=body.kind, content=body.content, source="user")
+    entry, _ = await services.memory.add(_project(services, body.project), note, origin, actor=caller.actor)
     return entry
 
 
@@ -48,9 +51,9 @@ async def get_memory(memory_id: str, services: ServicesDep, caller: CallerDep) -
 
 
 @router.patch("/memory/{memory_id}")
-async def update_memory(memory_id: str, body: MemoryChange, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+async def update_memory(memory_id: str, body: MemoryEdit, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     """Change what an entry says."""
-    return await services.memory.update(memory_id, body.content, version=body.version)
+    return await services.memory.update(memory_id, Edit(content=body.content), actor=caller.actor, version=body.version)
 
 
 @router.delete("/memory/{memory_id}")
@@ -58,7 +61,7 @@ async def forget_memory(
     memory_id: str, services: ServicesDep, caller: CallerDep, version: int | None = None
 ) -> MemoryEntry:
     """Forget an entry; the answer is its last version."""
-    return await services.memory.forget(memory_id, version=version)
+    return await services.memory.forget(memory_id, actor=caller.actor, version=version)
 
 
 @router.get("/blobs/{blob_id}", response_class=Response)
@@ -69,5 +72,5 @@ async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Re
     return Response(content, media_type="application/json")
 
 
-def _project(services: ServicesDep, project: str | None) -> str:
-    return str(Path(project or services.loaded.config.project).resolve())
+def _project(services: ServicesDep, project: str | None) -> Namespace:
+    return of_project(str(Path(project or services.loaded.config.project).resolve()))

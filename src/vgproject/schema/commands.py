@@ -178,14 +178,14 @@ class Remember(NewMemory, Command):
     type: Literal["remember"] = "remember"
 
 
-class MemoryChange(Wire):
+class MemoryEdit(Wire):
     content: Text
     """What the entry says from now on."""
     version: int = Field(ge=1)
     """The version that is changed; another one now is a ``conflict``."""
 
 
-class UpdateMemory(MemoryChange, Command):
+class UpdateMemory(MemoryEdit, Command):
     type: Literal["update_memory"] = "update_memory"
     memory_id: Id
 

@@ -70,6 +70,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "mcp_timeout": ErrorCode("The MCP server did not answer in time."),
     "mcp_tool_failed": ErrorCode("The tool of the MCP server says that it failed."),
     "mcp_unavailable": ErrorCode("The MCP server cannot be reached or started."),
+    "memory_full": ErrorCode("The memory of the project or user has as many entries as it may have.", (409,)),
     "method_not_allowed": ErrorCode("The path does not know this HTTP method.", (405,)),
     "model_error": ErrorCode("The language model failed in a way that has no code of its own."),
     "model_refused": ErrorCode("The provider refused the call, as for a wrong key; asking again does not help."),
@@ -93,6 +94,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_file": ErrorCode("There is no file at this path."),
     "no_such_host": ErrorCode("The host has no address that may be reached."),
     "no_such_memory": ErrorCode("There is no memory entry with this id.", (404,)),
+    "no_such_conflict": ErrorCode("There is no contradiction in memory with this id.", (404,)),
     "no_such_phase": ErrorCode("The task's pipeline has no phase of this name.", (400,)),
     "no_such_pipeline": ErrorCode("No pipeline of this name is configured.", (400,)),
     "no_such_project": ErrorCode(
@@ -103,6 +105,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_strategy": ErrorCode("A phase names a strategy that does not exist or cannot be loaded."),
     "no_such_task": ErrorCode("The session has no task with this id.", (404,)),
     "no_such_tool": ErrorCode("A phase's configuration names a tool that does not exist."),
+    "no_such_version": ErrorCode("The memory entry has no version of this number.", (404,)),
     "no_workspace": ErrorCode("The session has no files yet, because none of its tasks has begun.", (404,)),
     "not_a_directory": ErrorCode("A part of the path is a file."),
     "not_a_file": ErrorCode("The path is a broken link, a pipe, a socket or a device."),

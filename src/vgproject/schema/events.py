@@ -643,6 +643,12 @@ class MemoryMerged(EventData):
     """Ids of the entries that are new in the project's memory."""
     merged: list[str] = Field(default_factory=list)
     """Ids of entries that already said the same."""
+    superseded: list[str] = Field(default_factory=list)
+    """Ids of entries whose place new ones have taken."""
+    conflicting: list[str] = Field(default_factory=list)
+    """Ids of new entries that say the contrary of what is known: somebody has to settle it."""
+    refused: int = 0
+    """How many notes were not taken because the memory is full."""
 
 
 EVENTS: tuple[type[EventData], ...] = (

@@ -1,29 +1,119 @@
-"""Entries of a project's memory, as clients see them."""
+"""Memory as clients see it: entries, their versions, what contradicts what, and the changes that are followed."""
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from vgproject.schema.base import Wire
+from pydantic import Field, StringConstraints
+
+from vgproject.schema.base import Actor, Wire
 
 MemoryKind = Literal["key_fact", "key_snippet", "research_note", "related_file", "work_log", "decision"]
+MEMORY_KINDS: tuple[MemoryKind, ...] = get_args(MemoryKind)
+
+MemoryScope = Literal["project", "user"]
+"""``user``: a user's own memory, across projects."""
+
+Confidence = Literal["certain", "likely", "unsure"]
+
+MemorySource = Literal["user", "agent", "file", "web", "tool"]
+"""Whose words the text is. What is neither a user's nor an agent's own is told to models as quoted data only."""
+
+MemoryStatus = Literal["active", "superseded", "forgotten"]
+
+ChangeKind = Literal["added", "merged", "updated", "superseded", "forgotten", "restored", "conflicting", "settled"]
+
+Settlement = Literal["keep_first", "keep_second", "keep_both", "rewrite"]
+"""``rewrite``: a new text takes the place of both."""
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[\w.:/-]+$", max_length=60)]
 
 
 class MemoryOrigin(Wire):
+    """Where an entry, or what was merged into it, comes from."""
+
     session_id: str | None = None
     task_id: str | None = None
     phase: str | None = None
     """The phase that noted it, where it was an agent."""
     actor: str
     """A user's id, or the phase of an agent."""
+    message_id: str | None = None
+    """Of the turn in which an agent noted it: the ``message_id`` of its events."""
+    imported_from: str | None = None
+    """The file it was imported from."""
+
+
+class Place(Wire):
+    """A file of the project, or lines of it."""
+
+    path: str = Field(max_length=1_000)
+    start_line: int | None = Field(default=None, ge=1)
+    """From 1."""
+    end_line: int | None = Field(default=None, ge=1)
+    """Inclusive."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Of the lines' text as it was noted: where the file has it no more, the entry is stale."""
 
 
 class MemoryEntry(Wire):
     memory_id: str
+    scope: MemoryScope = "project"
     project: str
-    """The project's directory."""
+    """The project's directory; empty in the scope ``user``."""
+    user: str | None = None
+    """Whose memory it is in the scope ``user``."""
     kind: MemoryKind
     content: str
+    tags: list[str] = Field(default_factory=list)
+    confidence: Confidence = "likely"
+    source: MemorySource = "agent"
+    place: Place | None = None
+    status: MemoryStatus = "active"
     version: int
     """Counts from 1, one more with each change."""
     origin: MemoryOrigin
+    """The first."""
+    origins: list[MemoryOrigin] = Field(default_factory=list)
+    """All that said the same, the first one included."""
+    replaces: list[str] = Field(default_factory=list)
+    """Ids of the entries whose place it takes."""
+    conflicts_with: list[str] = Field(default_factory=list)
+    """Ids of the entries that say the contrary, while nobody has settled it."""
     created_at: str
     updated_at: str
+    recalled_at: str | None = None
+    """When a model was last given it."""
+    recalls: int = 0
+    """How often a model was given it."""
+
+
+class MemoryChange(Wire):
+    """One change of one entry: its history, and what ``subscribe_memory`` follows."""
+
+    memory_seq: int = Field(ge=1)
+    """Counts 1, 2, 3, … within a project's or user's memory, without holes."""
+    change: ChangeKind
+    actor: Actor
+    """Who did it."""
+    reason: str | None = None
+    origin: MemoryOrigin
+    time: str
+    entry: MemoryEntry
+    """As it was after the change."""
+
+
+class MemoryConflict(Wire):
+    """Two entries that cannot both be true."""
+
+    conflict_id: str
+    scope: MemoryScope
+    project: str
+    first: MemoryEntry
+    """The older one."""
+    second: MemoryEntry
+    reason: str
+    """What makes them contradict each other."""
+    status: Literal["open", "settled"] = "open"
+    settlement: Settlement | None = None
+    settled_by: Actor | None = None
+    created_at: str
+    settled_at: str | None = None
