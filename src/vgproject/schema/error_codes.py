@@ -91,10 +91,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_blob": ErrorCode("There is no blob with this id.", (404,)),
     "no_such_checkpoint": ErrorCode("The files of a checkpoint are not there any more.", (500,)),
     "no_such_command": ErrorCode("No background command has this id in this phase."),
+    "no_such_conflict": ErrorCode("There is no contradiction in memory with this id.", (404,)),
     "no_such_file": ErrorCode("There is no file at this path."),
     "no_such_host": ErrorCode("The host has no address that may be reached."),
     "no_such_memory": ErrorCode("There is no memory entry with this id.", (404,)),
-    "no_such_conflict": ErrorCode("There is no contradiction in memory with this id.", (404,)),
     "no_such_phase": ErrorCode("The task's pipeline has no phase of this name.", (400,)),
     "no_such_pipeline": ErrorCode("No pipeline of this name is configured.", (400,)),
     "no_such_project": ErrorCode(
