@@ -4,13 +4,14 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import checkpoints, event_log, latency, recovery, sandbox, startup, turns
+from benchmarks import checkpoints, event_log, latency, memory, recovery, sandbox, startup, turns
 from benchmarks.figures import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "startup": startup.measure,
     "latency": latency.measure,
     "turns": turns.measure,
+    "memory": memory.measure,
     "recovery": recovery.measure,
     "sandbox": sandbox.measure,
     "event_log": event_log.measure,

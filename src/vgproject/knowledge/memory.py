@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 
 from vgproject.broker.base import Broker
 from vgproject.errors import BadInputError, ConflictError, NotFoundError
+from vgproject.knowledge.candidates import open_candidates
 from vgproject.knowledge.conflicts import ConflictBook
 from vgproject.knowledge.ledger import Ledger, entry_of, open_ledger, place_of
 from vgproject.knowledge.memory_settings import MemorySettings
 from vgproject.knowledge.merging import Decision, Known, decide
 from vgproject.knowledge.namespaces import Namespace, parse_namespace
 from vgproject.knowledge.notes import MAX_CONTENT, Note, digest_of, searched_words
-from vgproject.knowledge.words import weigh
+from vgproject.knowledge.words import MAX_ASKED, weigh
 from vgproject.models.tables import MemoryRow
+from vgproject.repositories.memory_search import Question
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema.base import Actor
 from vgproject.schema.events import MemoryMerged
@@ -31,8 +33,8 @@ from vgproject.utils.ids import NewId
 from vgproject.utils.secrets import SecretMask
 from vgproject.utils.words import asked_words
 
-LIKE_IT = 8
-"""How many entries a note is compared with."""
+MOST_RANKED = 2_000
+"""Entries that are ranked for a question."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ class Memory:
     ) -> list[MemoryEntry]:
         """Active entries that share words with ``query``, the best first."""
         async with self._database.unit_of_work() as work:
-            rows = await self._like(work, namespaces, query, kinds=kinds, limit=limit)
+            frequencies = await work.memory_search.frequencies(asked_words(query)[:MAX_ASKED])
+            weights = weigh(frequencies, most_entries=MOST_RANKED)
+            question = Question([space.name for space in namespaces], weights, limit, kinds)
+            (rows,) = await work.memory_search.find([question])
         return [entry_of(row) for row in rows]
 
     async def history(self, memory_id: str) -> list[MemoryChange]:
@@ -161,7 +166,7 @@ class Memory:
         async with self._database.unit_of_work() as work:
             ledger = await self._open(work, namespace)
             merge = Merge()
-            row = await self._merge_note(work, ledger, note, origin, actor, merge)
+            (row,) = await self._merge_notes(work, ledger, [note], origin, actor, merge)
             if row is None:
                 raise ConflictError(
                     f"The memory has {self.settings.max_entries} entries, which is its limit: forget some first.",
@@ -182,9 +187,8 @@ class Memory:
             # Always in the same order, so that no two merges wait for each other.
             for namespace in sorted(notes, key=lambda space: space.name):
                 ledger = await self._open(work, namespace)
-                for note in notes[namespace]:
-                    await self._merge_note(work, ledger, note, origin, actor, merge)
                 ledgers.append(ledger)
+                await self._merge_notes(work, ledger, notes[namespace], origin, actor, merge)
             answer = merge.as_event()
             await self._finish(work, ledgers, scope, answer.model_dump(mode="json"), origin.session_id)
         return answer
@@ -273,21 +277,43 @@ class Memory:
 
     # Shared by the above
 
+    async def _merge_notes(
+        self, work: UnitOfWork, ledger: Ledger, notes: Sequence[Note], origin: MemoryOrigin, actor: Actor, merge: Merge
+    ) -> list[MemoryRow | None]:
+        """The entries that say it now; ``None`` where the memory is full."""
+        masked = [note.model_copy(update={"content": self._secrets.mask(note.content)}) for note in notes]
+        candidates = await open_candidates(work, ledger.namespace.name, masked)
+        room = self.settings.max_entries - await work.memory.count(ledger.namespace.name)
+        rows: list[MemoryRow | None] = []
+        for note in masked:
+            known = candidates.of(note)
+            row = await self._merge_note(work, ledger, note, known, origin, actor, merge, has_room=room > 0)
+            if row is not None and row.id not in known:
+                candidates.add(row)
+                room -= 1
+            rows.append(row)
+        return rows
+
     async def _merge_note(
-        self, work: UnitOfWork, ledger: Ledger, note: Note, origin: MemoryOrigin, actor: Actor, merge: Merge
+        self,
+        work: UnitOfWork,
+        ledger: Ledger,
+        note: Note,
+        candidates: Mapping[str, MemoryRow],
+        origin: MemoryOrigin,
+        actor: Actor,
+        merge: Merge,
+        *,
+        has_room: bool,
     ) -> MemoryRow | None:
-        """The entry that says it now; ``None`` where the memory is full."""
-        note = note.model_copy(update={"content": self._secrets.mask(note.content)})
         origin = origin.model_copy(update={"message_id": note.message_id, "imported_from": note.imported_from})
-        candidates = await self._candidates(work, ledger.namespace, note)
-        known = [Known(row.id, row.content, row.digest, place_of(row)) for row in candidates.values()]
-        decision = decide(note, known)
+        decision = decide(note, [Known(row.id, row.content, row.digest, place_of(row)) for row in candidates.values()])
         if decision.outcome == "merged":
             row = candidates[decision.known[0]]
             self._merge_into(row, note, origin, decision, ledger, actor)
             merge.merged.append(row.id)
             return row
-        if await work.memory.count(ledger.namespace.name) >= self.settings.max_entries:
+        if not has_room:
             merge.refused += 1
             return None
         row = self._new_row(ledger.namespace, note, origin)
@@ -296,28 +322,11 @@ class Memory:
         if decision.outcome == "superseded":
             merge.superseded += await self._supersede(work, ledger, row, decision, origin, actor)
         ledger.write(row, "added", actor=actor, origin=origin, reason=decision.reason)
-        await work.memory.flush()
         if decision.outcome == "conflicting":
             others = [candidates[memory_id] for memory_id in decision.known]
             await self._book(work).open(ledger, others, row, actor=actor, origin=origin, reason=decision.reason or "")
             merge.conflicting.append(row.id)
         return row
-
-    async def _candidates(self, work: UnitOfWork, namespace: Namespace, note: Note) -> dict[str, MemoryRow]:
-        rows: list[MemoryRow] = []
-        if same := await work.memory.find_digest(namespace.name, note.digest):
-            rows.append(same)
-        elif note.place and note.kind == "key_snippet":
-            rows += await work.memory.find_path(namespace.name, note.kind, note.place.path)
-        elif note.kind not in ("related_file", "work_log"):
-            rows += await self._like(work, [namespace], note.content, kinds=[note.kind], limit=LIKE_IT)
-        return {row.id: row for row in rows}
-
-    async def _like(
-        self, work: UnitOfWork, namespaces: Sequence[Namespace], text: str, *, kinds: Sequence[str], limit: int
-    ) -> Sequence[MemoryRow]:
-        weights = weigh(await work.memory.frequencies(asked_words(text)[:MAX_ASKED]))
-        return await work.memory.match([space.name for space in namespaces], weights, kinds=kinds, limit=limit)
 
     def _merge_into(
         self, row: MemoryRow, note: Note, origin: MemoryOrigin, decision: Decision, ledger: Ledger, actor: Actor
@@ -420,9 +429,6 @@ class Memory:
             if ledger.changed:
                 self._broker.wake(_topic(ledger.namespace), ledger.head)
 
-
-MAX_ASKED = 40
-"""Words of a question that are looked up."""
 
 CONFIDENCES: tuple[Confidence, ...] = ("unsure", "likely", "certain")
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Literal
 
 from vgproject.utils.words import STOP_WORDS
@@ -34,6 +35,7 @@ class Saying:
     negations: int
 
 
+@lru_cache(maxsize=10_000)
 def take_apart(text: str) -> Saying:
     tokens = tuple(stripped for token in TOKEN.findall(text.replace("’", "'")) if (stripped := token.strip(".:!?*-")))
     low = tuple(token.lower() for token in tokens)

@@ -3,13 +3,28 @@
 import math
 from collections.abc import Mapping
 
+MAX_ASKED = 40
+"""Words of a question that are looked up."""
+
 MAX_WORDS = 12
+"""Words that are looked for."""
+
 MANY = 100_000
 """About so many entries: only the ratio of the weights counts."""
 
 
-def weigh(frequencies: Mapping[str, int]) -> dict[str, float]:
-    """The rarest of the words that are there at all, with their weight (inverse document frequency)."""
+def weigh(frequencies: Mapping[str, int], *, most_entries: int) -> dict[str, float]:
+    """The rarest of the words that are there at all, with their weight (inverse document frequency).
+
+    A word that would bring the entries to be ranked to ``most_entries`` is left out, unless there is no other: the rare words
+    of a question find what it is about, and a frequent one costs as much as all others together.
+    """
     there = {word: count for word, count in frequencies.items() if count}
-    rarest = sorted(there, key=lambda word: there[word])[:MAX_WORDS]
-    return {word: math.log(1 + MANY / there[word]) for word in rarest}
+    chosen: dict[str, float] = {}
+    found = 0
+    for word in sorted(there, key=lambda word: (there[word], -len(word)))[:MAX_WORDS]:
+        found += there[word]
+        if chosen and found >= most_entries:
+            break
+        chosen[word] = math.log(1 + MANY / there[word])
+    return chosen

@@ -190,8 +190,10 @@ class MemoryRow(Row):
     recalls: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
-        Index("ix_memory_entries_digest", "namespace", "digest"),
-        Index("ix_memory_entries_status", "namespace", "status", "number"),
+        # What tells most comes first: SQLite knows no statistics of its own.
+        Index("ix_memory_entries_digest", "digest", "namespace"),
+        Index("ix_memory_entries_path", "path", "namespace"),
+        Index("ix_memory_entries_namespace", "namespace", "number", "status"),
     )
 
 

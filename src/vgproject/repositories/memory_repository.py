@@ -1,4 +1,4 @@
-"""Entries of memory, their versions, their conflicts, and the full text search for them."""
+"""Entries of memory, their versions, their conflicts and their vectors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -9,9 +9,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vgproject.models.tables import MemoryChangeRow, MemoryConflictRow, MemoryNamespaceRow, MemoryRow, MemoryVectorRow
-
-COUNT_UP_TO = 5_000
-"""A word in more entries than these says hardly anything: it is not counted further."""
 
 
 class MemoryRepository:
@@ -40,9 +37,9 @@ class MemoryRepository:
     def add(self, row: MemoryRow | MemoryConflictRow | MemoryChangeRow) -> None:
         self._session.add(row)
 
-    async def flush(self) -> None:
-        """What was added can be found by the following queries."""
-        await self._session.flush()
+    async def add_many(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows as plain values, in one statement."""
+        await self._session.execute(sa.insert(MemoryRow), rows)
 
     async def refresh(self, row: MemoryRow) -> None:
         """As it is now that the memory is locked."""
@@ -55,10 +52,10 @@ class MemoryRepository:
         query = sa.select(MemoryRow).where(MemoryRow.id.in_(list(memory_ids)))
         return {row.id: row for row in (await self._session.scalars(query)).all()}
 
-    async def find_digest(self, namespace: str, digest: str) -> MemoryRow | None:
-        """The active entry that says the same."""
-        query = _active([namespace]).where(MemoryRow.digest == digest).order_by(MemoryRow.number).limit(1)
-        return (await self._session.scalars(query)).first()
+    async def find_digests(self, namespace: str, digests: Sequence[str]) -> dict[str, MemoryRow]:
+        """The active entries that say the same, by digest."""
+        query = _active([namespace]).where(MemoryRow.digest.in_(digests))
+        return {row.digest: row for row in (await self._session.scalars(query)).all()}
 
     async def find_path(self, namespace: str, kind: str, path: str) -> Sequence[MemoryRow]:
         query = _active([namespace]).where(MemoryRow.kind == kind, MemoryRow.path == path)
@@ -92,56 +89,6 @@ class MemoryRepository:
         """That models were given these entries is no change of them."""
         update = sa.update(MemoryRow).where(MemoryRow.id.in_(list(memory_ids)))
         await self._session.execute(update.values(recalled_at=at, recalls=MemoryRow.recalls + 1))
-
-    # Search
-
-    async def frequencies(self, words: Sequence[str]) -> dict[str, int]:
-        """In how many entries each word is, in all memories together; counted up to `COUNT_UP_TO`."""
-        found = {}
-        for word in words:
-            query = sa.text(POSTGRES_COUNT if self._is_postgres else SQLITE_COUNT)
-            values = {"word": self._term(word), "most": COUNT_UP_TO}
-            found[word] = await self._session.scalar(query, values) or 0
-        return found
-
-    async def match(
-        self, namespaces: Sequence[str], weights: Mapping[str, float], *, kinds: Sequence[str] = (), limit: int
-    ) -> Sequence[MemoryRow]:
-        """Active entries with at least one of the words of ``weights``, the best first.
-
-        In SQLite BM25 says which is best; PostgreSQL's own ranks know no rarity, so there the weights are summed up.
-        """
-        if not weights:
-            return []
-        rank = self._rank_postgres(weights) if self._is_postgres else self._rank_sqlite(weights)
-        query = _active(namespaces).join(rank, rank.c.number == MemoryRow.number)
-        if kinds:
-            query = query.where(MemoryRow.kind.in_(kinds))
-        query = query.order_by(rank.c.rank, MemoryRow.number).limit(limit)
-        return (await self._session.scalars(query)).all()
-
-    def _rank_sqlite(self, weights: Mapping[str, float]) -> sa.Subquery:
-        table = sa.table("memory_text", sa.column("rowid"), sa.column("rank"), sa.column("memory_text"))
-        terms = " OR ".join(self._term(word) for word in weights)
-        return (
-            sa.select(table.c.rowid.label("number"), table.c.rank)
-            .where(table.c.memory_text.op("MATCH")(terms))
-            .subquery()
-        )
-
-    def _rank_postgres(self, weights: Mapping[str, float]) -> sa.Subquery:
-        table = sa.table("memory_entries", sa.column("number"), sa.column("text", postgresql.TSVECTOR()))
-        asked = {word: sa.func.to_tsquery("english", self._term(word)) for word in weights}
-        has = {word: table.c.text.op("@@")(query) for word, query in asked.items()}
-        rank = sum(
-            (sa.case((has[word], sa.literal(weight)), else_=sa.literal(0.0)) for word, weight in weights.items()),
-            sa.literal(0.0),
-        )
-        any_word = sa.func.to_tsquery("english", " | ".join(self._term(word) for word in weights))
-        return sa.select(table.c.number, (-rank).label("rank")).where(table.c.text.op("@@")(any_word)).subquery()
-
-    def _term(self, word: str) -> str:
-        return f"'{word}'" if self._is_postgres else f'"{word}"'
 
     # Versions
 
@@ -199,10 +146,6 @@ class MemoryRepository:
             MemoryVectorRow.namespace == namespace, MemoryVectorRow.model == model
         )
         return [(row[0], row[1], row[2]) for row in (await self._session.execute(query)).all()]
-
-
-SQLITE_COUNT = "SELECT count(*) FROM (SELECT 1 FROM memory_text WHERE memory_text MATCH :word LIMIT :most)"
-POSTGRES_COUNT = "SELECT count(*) FROM (SELECT 1 FROM memory_entries WHERE text @@ to_tsquery('english', :word) LIMIT :most) AS found"
 
 
 def _active(namespaces: Sequence[str]) -> sa.Select[Any]:

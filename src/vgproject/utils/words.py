@@ -38,5 +38,7 @@ def asked_words(text: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """Without accents: they are often left out."""
+    if text.isascii():
+        return text
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(char for char in decomposed if not unicodedata.combining(char))

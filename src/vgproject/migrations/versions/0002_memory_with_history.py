@@ -122,8 +122,9 @@ def _create_tables() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_memory_entries_id")),
     )
     with op.batch_alter_table("memory_entries", schema=None) as batch_op:
-        batch_op.create_index("ix_memory_entries_digest", ["namespace", "digest"], unique=False)
-        batch_op.create_index("ix_memory_entries_status", ["namespace", "status", "number"], unique=False)
+        batch_op.create_index("ix_memory_entries_digest", ["digest", "namespace"], unique=False)
+        batch_op.create_index("ix_memory_entries_path", ["path", "namespace"], unique=False)
+        batch_op.create_index("ix_memory_entries_namespace", ["namespace", "number", "status"], unique=False)
 
     op.create_table(
         "memory_namespaces",
