@@ -1,6 +1,7 @@
 """An entry as a Markdown file: its fields as YAML between two lines of ``---``, an empty line, its content."""
 
 import re
+from typing import Any
 
 import yaml
 from pydantic import JsonValue
@@ -38,6 +39,8 @@ def from_markdown(text: str, *, source: str = "The entry") -> tuple[dict[str, Js
 
 
 def _load(front: str, source: str) -> dict[str, JsonValue]:
+    if conflict := re.search(r"^(?:<{7}|>{7}) ", front, re.MULTILINE):
+        raise _error(source, front.count("\n", 0, conflict.start()) + 2, "a merge conflict is not settled")
     try:
         fields = yaml.load(front, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -77,7 +80,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            alias: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+            alias: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise ComposerError(None, None, "an alias is not allowed", alias.start_mark)
         return super().compose_node(parent, index)
 
