@@ -39,7 +39,7 @@ def read_notes(database: Path, *, zone: tzinfo | None = None) -> list[ImportedNo
 
 
 def _notes(tables: Tables, zone: tzinfo | None) -> Iterator[ImportedNote]:
-    sessions = {row["id"]: row["session_id"] for row in tables["human_input"]}
+    sessions = _sessions_of_inputs(tables)
     for row in tables["key_fact"]:
         yield _note("key_fact", text_of(row["content"]), row, session=_session(row, sessions), zone=zone)
     for row in tables["key_snippet"]:
@@ -74,6 +74,15 @@ def _session(row: Row, sessions: dict[object, object]) -> object:
     return row["session_id"] if row["session_id"] is not None else sessions.get(row["human_input_id"])
 
 
+def _sessions_of_inputs(tables: Tables) -> dict[object, object]:
+    """An answer that a person gave in between names no session; what was done upon it does."""
+    sessions = {row["id"]: row["session_id"] for row in tables["human_input"]}
+    for record in tables["trajectory"]:
+        if record["session_id"] is not None and sessions.get(record["human_input_id"], "") is None:
+            sessions[record["human_input_id"]] = record["session_id"]
+    return sessions
+
+
 def _work_logs(tables: Tables, sessions: dict[object, object], zone: tzinfo | None) -> Iterator[ImportedNote]:
     """One for each session, or for each input where the version of RA.Aid knows no sessions."""
     runs: dict[tuple[str, object], list[Row]] = defaultdict(list)
@@ -100,7 +109,7 @@ def _work_logs(tables: Tables, sessions: dict[object, object], zone: tzinfo | No
 
 
 def _asked(inputs: list[Row], records: list[Row], *, session: object) -> Iterator[str]:
-    """The session's inputs, and the answers that a person gave in between, which have no session of their own."""
+    """The session's inputs, and those without one that its records refer to."""
     answered = {record["human_input_id"] for record in records}
     for row in inputs:
         in_session = session is not None and row["session_id"] == session

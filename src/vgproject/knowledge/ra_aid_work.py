@@ -12,7 +12,7 @@ MAX_PART = 1_200
 """Characters of what was asked, and of the outcome."""
 MAX_FILES = 20
 CHANGES = {"file_write", "file_str_replace"}
-"""Types of records that tell of a changed file."""
+"""Types of records that tell of a changed file; where the tool fails, the type is ``error``."""
 COMPLETIONS = {"task_completion", "plan_completion"}
 UPKEEP = {"gc_operation"}
 """Types of records of RA.Aid's own housekeeping."""
@@ -34,7 +34,9 @@ def describe_run(run: Run) -> str:
     asked = run.asked or _asked_in(run.records)
     if not tools and not asked:
         return ""
-    changed = list(dict.fromkeys(path for record in run.records if _is_change(record) for path in _paths(record)))
+    changed = list(
+        dict.fromkeys(path for record in run.records if record["record_type"] in CHANGES for path in _paths(record))
+    )
     others = list(dict.fromkeys(path for record in run.records for path in _paths(record) if path not in changed))
     parts = {
         "Asked": shorten("\n".join(asked) or run.command_line, MAX_PART),
@@ -49,10 +51,6 @@ def describe_run(run: Run) -> str:
 
 def _is_call(record: Row) -> bool:
     return bool(record["tool_name"]) and record["record_type"] not in UPKEEP
-
-
-def _is_change(record: Row) -> bool:
-    return record["record_type"] in CHANGES and not record["is_error"]
 
 
 def _asked_in(records: Iterable[Row]) -> tuple[str, ...]:

@@ -13,36 +13,11 @@ from vgproject.errors import BadInputError
 from vgproject.knowledge.front_matter import from_markdown, to_markdown
 
 ANY_TEXT = st.text() | st.text(alphabet="-\n\r\t :#'\"\\&*!?|>%@`{}[],~.=<1eE+nyY\x85\u2028\ufeff\U0001f600 ")
-LOOKALIKES = st.sampled_from(
-    [
-        "null",
-        "~",
-        "yes",
-        "No",
-        "true",
-        "0x1f",
-        "0o7",
-        "010",
-        "1e5",
-        "1_000",
-        "1:30",
-        "2026-11-23",
-        ".inf",
-        ".nan",
-        "=",
-        "<<",
-        "---",
-        "...",
-        "+.1",
-        "&a",
-        "*a",
-        "!a",
-        "%a",
-        "@a",
-        "`a",
-    ]
-    + ["", "--- a", "- a", "? a", "a: b", "a #b", "\t", " ", "\n", "a\n---\nb"]
+PLAIN_LOOKALIKES = (
+    "null ~ yes No true 0x1f 0o7 010 1e5 1_000 1:30 2026-11-23 .inf .nan = << --- ... +.1 &a *a !a %a @a `a"
 )
+SPACED_LOOKALIKES = ["", "--- a", "- a", "? a", "a: b", "a #b", "\t", " ", "\n", "a\n---\nb"]
+LOOKALIKES = st.sampled_from([*PLAIN_LOOKALIKES.split(), *SPACED_LOOKALIKES])
 TEXTS = ANY_TEXT | LOOKALIKES
 VALUES: st.SearchStrategy[JsonValue] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,

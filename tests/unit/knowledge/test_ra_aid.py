@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -108,12 +109,11 @@ def test_what_only_the_wal_has_is_read_while_ra_aid_runs(path: Path) -> None:
 
 def test_what_ra_aid_has_not_committed_is_not_read_and_does_not_block(path: Path) -> None:
     write_sample(path)
-    with sqlite3.connect(path, isolation_level=None) as ra_aid:
+    with closing(sqlite3.connect(path, isolation_level=None)) as ra_aid:
         ra_aid.execute("BEGIN IMMEDIATE")
         ra_aid.execute("DELETE FROM key_fact")
         assert read_notes(path)[0].kind == "key_fact"
         ra_aid.execute("ROLLBACK")
-    ra_aid.close()
 
 
 def test_a_version_without_sessions_is_read(path: Path) -> None:
@@ -168,7 +168,10 @@ def test_answers_given_in_between_belong_to_the_session_that_worked_on_them(path
         ra_aid.add_input("Something else.", session_id=other)
         ra_aid.add_record("read_file", "read_file_tool", {"filepath": "a.py"}, session_id=one, human_input_id=answer)
         ra_aid.add_record("stage_transition", session_id=other)
-    assert [note.content for note in read_notes(path)] == [
+        ra_aid.add("key_fact", content="A fact.", human_input_id=answer)
+    fact, *work_logs = read_notes(path)
+    assert fact.session == "1"
+    assert [note.content for note in work_logs] == [
         "Asked: Fix the parser.\nYes, also the lexer.\nTools: read_file_tool 1\nFiles read or noted: a.py\n"
         "Outcome: not recorded",
         "Asked: Something else.\nOutcome: halted",
@@ -245,6 +248,13 @@ def test_values_that_are_no_text_are_read_as_well_as_can_be(path: Path) -> None:
     assert [note.created_at for note in notes[:2]] == [None, None]
     assert notes[2].start_line is None
     assert notes[3].content.endswith("Outcome: half ? a character")
+
+
+def test_text_in_a_broken_encoding_is_read(path: Path) -> None:
+    write_sample(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE key_fact SET content = CAST(x'66c3616374' AS TEXT)")
+    assert read_notes(path)[0].content == "f\ufffdact"
 
 
 def test_times_are_of_this_machine_where_no_zone_is_given(path: Path) -> None:
