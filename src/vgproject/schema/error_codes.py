@@ -23,6 +23,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "apply_running": ErrorCode("Another server is applying to this project just now.", (409,)),
     "approval_timeout": ErrorCode("Nobody approved the call in the time that is configured."),
     "bad_frame": ErrorCode("The frame is not a JSON object as text."),
+    "bad_import": ErrorCode("What is to be imported cannot be read; the message says where and why.", (400,)),
     "bad_model_name": ErrorCode("The model's name is not `PROVIDER:NAME` of a known provider.", (400,)),
     "bad_patch": ErrorCode("The patch cannot be read as one."),
     "bad_path": ErrorCode("The path holds characters that no path can have."),
