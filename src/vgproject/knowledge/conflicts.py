@@ -79,17 +79,12 @@ class ConflictBook:
         first, second = rows[found.first_id], rows[found.second_id]
         loser = {"keep_first": second, "keep_second": first, "rewrite": first}.get(settlement)
         _part(first, second)
-        for row in (first, second):
-            if row is not loser:
-                ledger.write(row, "settled", actor=actor, origin=origin, reason=reason)
-        if loser is not None:
-            winner = first if loser is second else second
-            loser.status = "superseded"
-            told = reason or f"{winner.id} is right."
-            ledger.write(loser, "superseded", actor=actor, origin=origin, reason=told)
         self._settle(found, settlement, actor)
         if loser is not None:
+            loser.status = "superseded"
             await self.end_of(ledger, loser, actor=actor, settled="The other entry was found wrong.")
+        for row in (first, second):
+            ledger.write(row, "superseded" if row is loser else "settled", actor=actor, origin=origin, reason=reason)
         return _conflict(found, rows)
 
     async def end_of(self, ledger: Ledger, row: MemoryRow, *, actor: Actor, settled: str) -> None:

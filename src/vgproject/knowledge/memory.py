@@ -213,8 +213,8 @@ class Memory:
             if row.status == "forgotten":
                 raise NotFoundError(f"The memory entry {memory_id!r} is forgotten already.", code="no_such_memory")
             row.status = "forgotten"
-            entry = ledger.write(row, "forgotten", actor=actor, origin=_by_hand(actor), reason=reason)
             await self._book(work).end_of(ledger, row, actor=actor, settled="The other entry was forgotten.")
+            entry = ledger.write(row, "forgotten", actor=actor, origin=_by_hand(actor), reason=reason)
             await self._finish(work, [ledger], scope, entry.model_dump(mode="json"), None)
         return entry
 
@@ -356,8 +356,8 @@ class Memory:
         row.replaces = [old.id for old in replaced]
         for old in replaced:
             old.status = "superseded"
-            ledger.write(old, "superseded", actor=actor, origin=origin, reason=f"{row.id} takes its place.")
             await self._book(work).end_of(ledger, old, actor=actor, settled=f"{row.id} took its place.")
+            ledger.write(old, "superseded", actor=actor, origin=origin, reason=f"{row.id} takes its place.")
         return row.replaces
 
     def _new_row(self, namespace: Namespace, note: Note, origin: MemoryOrigin) -> MemoryRow:

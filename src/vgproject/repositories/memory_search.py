@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -65,11 +66,14 @@ class MemorySearch:
                 some = asked[start : start + ASKED_AT_ONCE]
                 # Only the best are read whole: sorting would carry every text along.
                 best = sa.union_all(*(self._best(place, question) for place, question in some))
-                for found in (await self._session.execute(best)).all():
-                    numbers[found[0]].append(found[1])
-            query = sa.select(MemoryRow).where(MemoryRow.number.in_({number for found in numbers for number in found}))
+                found: Sequence[Any] = (await self._session.execute(best)).all()
+                for place, number in found:
+                    numbers[place].append(number)
+            query = sa.select(MemoryRow).where(
+                MemoryRow.number.in_({number for best_first in numbers for number in best_first})
+            )
             rows = {row.number: row for row in (await self._session.scalars(query)).all()}
-        return [[rows[number] for number in found] for found in numbers]
+        return [[rows[number] for number in best_first] for best_first in numbers]
 
     def _best(self, place: int, question: Question) -> sa.Select[tuple[int, int]]:
         rank = self._rank_postgres(question.weights) if self._is_postgres else self._rank_sqlite(question.weights)
