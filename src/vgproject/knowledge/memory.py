@@ -379,7 +379,7 @@ class Memory:
             origins=[origin.model_dump(mode="json")],
             replaces=[],
             conflicts_with=[],
-            created_at=now,
+            created_at=note.noted_at or now,
             updated_at=now,
             recalls=0,
         )

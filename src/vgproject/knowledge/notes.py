@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from vgproject.schema.base import Wire
 from vgproject.schema.memory import Confidence, MemoryKind, MemoryScope, MemorySource, Place, Tag
@@ -27,6 +27,9 @@ class Note(Wire):
     message_id: str | None = None
     """Of the turn in which it was taken."""
     imported_from: str | None = None
+    """The file that it comes from."""
+    noted_at: AwareDatetime | None = None
+    """When it was first noted, where that is not now."""
 
     @property
     def digest(self) -> str:
