@@ -11,6 +11,7 @@ from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import Loaded, make_home
 from vgproject.engine import Engine
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
+from vgproject.knowledge.care import Caretaker, run_caretaker
 from vgproject.knowledge.memory import Memory
 from vgproject.llm.base import Backend
 from vgproject.llm.llm import Llm
@@ -52,6 +53,7 @@ class Services(Parts):
     loaded: Loaded
     engine: Engine
     sessions: SessionService
+    caretaker: Caretaker
 
 
 @asynccontextmanager
@@ -136,8 +138,10 @@ async def open_services(
             now=utc_now,
             new_id=new_id,
         )
+        caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
         await engine.launch()
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
-        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions)
+        await stack.enter_async_context(run_caretaker(caretaker, parts.memory, config.memory.care, utc_now))
+        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, caretaker=caretaker)

@@ -136,6 +136,11 @@ class Memory:
             rows = await work.memory.history(memory_id)
         return [MemoryChange.model_validate(row.payload) for row in rows]
 
+    async def list_namespaces(self) -> list[Namespace]:
+        """All memories that anything was ever put into."""
+        async with self._database.unit_of_work() as work:
+            return [parse_namespace(name) for name in await work.memory.namespaces()]
+
     async def head(self, namespace: Namespace) -> Head:
         async with self._database.unit_of_work() as work:
             row = await work.memory.namespace(namespace.name)
@@ -212,11 +217,40 @@ class Memory:
             ledger, row = await self._open_entry(work, memory_id, version)
             if row.status == "forgotten":
                 raise NotFoundError(f"The memory entry {memory_id!r} is forgotten already.", code="no_such_memory")
-            row.status = "forgotten"
-            await self._book(work).end_of(ledger, row, actor=actor, settled="The other entry was forgotten.")
-            entry = ledger.write(row, "forgotten", actor=actor, origin=_by_hand(actor), reason=reason)
+            entry = await self._forget(work, ledger, row, actor, reason)
             await self._finish(work, [ledger], scope, entry.model_dump(mode="json"), None)
         return entry
+
+    async def forget_all(
+        self, namespace: Namespace, reasons: Mapping[str, str], *, actor: Actor, scope: str
+    ) -> list[str]:
+        """All or none of the entries that are still known, each for its reason; their ids are kept under ``scope``."""
+        async with self._database.unit_of_work() as work:
+            ledger = await self._open(work, namespace)
+            rows = await work.memory.get_all(reasons)
+            known = [row for row in rows.values() if row.status == "active" and row.namespace == namespace.name]
+            for row in known:
+                await self._forget(work, ledger, row, actor, reasons[row.id])
+            forgotten = [row.id for row in known]
+            await self._finish(work, [ledger], scope, {"forgotten": forgotten}, None)
+        return forgotten
+
+    async def restore_all(self, namespace: Namespace, scope: str, *, actor: Actor) -> list[str]:
+        """Undo `forget_all` of that ``scope``; the ids of what was still forgotten.
+
+        Raises `NotFoundError` (``no_such_clean_up``).
+        """
+        async with self._database.unit_of_work() as work:
+            ledger = await self._open(work, namespace)
+            if (answer := await work.commands.get(scope)) is None:
+                raise NotFoundError("There was no such clean-up of this memory.", code="no_such_clean_up")
+            rows = await work.memory.get_all(answer["forgotten"])
+            lost = [row for row in rows.values() if row.status == "forgotten" and row.namespace == namespace.name]
+            for row in lost:
+                row.status = "active"
+                ledger.write(row, "restored", actor=actor, origin=_by_hand(actor), reason="The clean-up was undone.")
+            await self._finish(work, [ledger], "", {}, None)
+        return [row.id for row in lost]
 
     async def restore(
         self, memory_id: str, *, actor: Actor, to_version: int | None = None, scope: str = ""
@@ -327,6 +361,13 @@ class Memory:
             await self._book(work).open(ledger, others, row, actor=actor, origin=origin, reason=decision.reason or "")
             merge.conflicting.append(row.id)
         return row
+
+    async def _forget(
+        self, work: UnitOfWork, ledger: Ledger, row: MemoryRow, actor: Actor, reason: str | None
+    ) -> MemoryEntry:
+        row.status = "forgotten"
+        await self._book(work).end_of(ledger, row, actor=actor, settled="The other entry was forgotten.")
+        return ledger.write(row, "forgotten", actor=actor, origin=_by_hand(actor), reason=reason)
 
     def _merge_into(
         self, row: MemoryRow, note: Note, origin: MemoryOrigin, decision: Decision, ledger: Ledger, actor: Actor

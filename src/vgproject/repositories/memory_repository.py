@@ -32,6 +32,9 @@ class MemoryRepository:
     async def namespace(self, name: str) -> MemoryNamespaceRow | None:
         return await self._session.get(MemoryNamespaceRow, name)
 
+    async def namespaces(self) -> Sequence[str]:
+        return (await self._session.scalars(sa.select(MemoryNamespaceRow.name).order_by(MemoryNamespaceRow.name))).all()
+
     # Entries
 
     def add(self, row: MemoryRow | MemoryConflictRow | MemoryChangeRow) -> None:

@@ -91,6 +91,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_approval": ErrorCode("Nothing with this id was asked in the session.", (404,)),
     "no_such_blob": ErrorCode("There is no blob with this id.", (404,)),
     "no_such_checkpoint": ErrorCode("The files of a checkpoint are not there any more.", (500,)),
+    "no_such_clean_up": ErrorCode("There was no clean-up of the memory with this id.", (404,)),
     "no_such_command": ErrorCode("No background command has this id in this phase."),
     "no_such_conflict": ErrorCode("There is no contradiction in memory with this id.", (404,)),
     "no_such_file": ErrorCode("There is no file at this path."),

@@ -24,6 +24,9 @@ ChangeKind = Literal["added", "merged", "updated", "superseded", "forgotten", "r
 Settlement = Literal["keep_first", "keep_second", "keep_both", "rewrite"]
 """``rewrite``: a new text takes the place of both."""
 
+CleanUpReason = Literal["stale", "unused", "excess"]
+"""Its file is gone; nothing needed it for long; there are too many and it is of the least use."""
+
 Tag = Annotated[str, StringConstraints(pattern=r"^[\w.:/-]+$", max_length=60)]
 
 
@@ -117,3 +120,20 @@ class MemoryConflict(Wire):
     settled_by: Actor | None = None
     created_at: str
     settled_at: str | None = None
+
+
+class Proposal(Wire):
+    """An entry that could be forgotten."""
+
+    entry: MemoryEntry
+    reason: CleanUpReason
+    explanation: str
+    """One sentence for people."""
+
+
+class CleanUp(Wire):
+    """What was forgotten at one time; all of it can be undone."""
+
+    clean_up_id: str
+    forgotten: list[str]
+    """Ids of entries."""
