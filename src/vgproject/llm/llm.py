@@ -1,10 +1,7 @@
 """Language models by name: chosen, asked, asked again, and replaced by the next of a chain."""
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vgproject.errors import ModelChoiceError, ModelError
 from vgproject.llm.base import Backend, ModelCall, ModelListener, ModelReply
 from vgproject.llm.providers import PROVIDERS, ProviderBackend, build_model
+from vgproject.llm.retries import Retries
 from vgproject.llm.scripted import ScriptedBackend, load_script
 from vgproject.utils.clock import Clock, utc_now
 
@@ -33,6 +31,9 @@ class LlmSettings(BaseModel):
     """For the connection and the first token."""
     silence_seconds: float = Field(default=90.0, gt=0)
     """Between two tokens."""
+
+    def retries(self, now: Clock, chance: Callable[[], float]) -> Retries:
+        return Retries(self.attempts, self.first_delay_seconds, self.longest_delay_seconds, now, chance)
 
 
 def parse_name(name: str) -> tuple[str, str]:
@@ -59,9 +60,8 @@ class Llm:
 
         ``backends`` are models beside those of the providers, by name; no client can bring one in.
         """
-        self._now = now
-        self._chance = chance
         self._settings = settings
+        self._retries = settings.retries(now, chance)
         self._environment = environment
         self._backends = dict(backends)
 
@@ -100,22 +100,9 @@ class Llm:
 
     async def _request(self, name: str, call: ModelCall, listener: ModelListener) -> ModelReply:
         backend = self._backend(name)
-        for attempt in range(1, self._settings.attempts + 1):
-            try:
-                return await backend.request(call, listener, attempt=attempt)
-            except ModelError as error:
-                if not error.retryable or attempt == self._settings.attempts:
-                    raise
-                delay = self._delay(attempt, error.details.get("retry_after"))
-                await listener.on_retry(attempt, round(delay * 1000), error.message)
-                await asyncio.sleep(delay)
-        raise AssertionError("there is at least one attempt")
-
-    def _delay(self, attempt: int, retry_after: str | None) -> float:
-        """At least what the server asked for; up to a quarter more, so that many do not come back at once."""
-        grown = self._settings.first_delay_seconds * 2 ** (attempt - 1)
-        wished = max(_seconds_until(retry_after, self._now()), grown) * (1 + self._chance() / 4)
-        return float(min(wished, self._settings.longest_delay_seconds))
+        return await self._retries.run(
+            lambda attempt: backend.request(call, listener, attempt=attempt), listener.on_retry
+        )
 
     def _backend(self, name: str) -> Backend:
         if name not in self._backends:
@@ -132,17 +119,3 @@ class Llm:
                 )
             )
         return self._backends[name]
-
-
-def _seconds_until(retry_after: str | None, now: datetime) -> float:
-    """What a ``Retry-After`` header asks for, as seconds or as a date; zero where it is neither."""
-    if not retry_after:
-        return 0.0
-    if retry_after.isdigit():
-        return float(retry_after)
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return 0.0
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max((aware - now).total_seconds(), 0.0)

@@ -174,7 +174,14 @@ class ProviderBackend:
                 f"{self._name} said nothing for {seconds:g} seconds.", code="model_timeout", retryable=True
             ) from error
         except ModelHTTPError as error:
-            raise self._http_error(error) from error
+            raise http_error(
+                self._provider,
+                self._name,
+                error.status_code,
+                str(error.body),
+                retry_after=(error.headers or {}).get("retry-after"),
+                environment=self._environment,
+            ) from error
         except (ModelAPIError, UnexpectedModelBehavior, httpx.HTTPError, OSError) as error:
             raise ModelError(
                 self._hide(f"{self._name} broke off: {error}"), code="model_unreachable", retryable=True
@@ -200,28 +207,6 @@ class ProviderBackend:
             raise UnexpectedModelBehavior("the reply ended without saying that it was the end")
         return ModelReply(response, self._name, usage_of(response, self._provider))
 
-    def _http_error(self, error: ModelHTTPError) -> ModelError:
-        headers = error.headers or {}
-        if error.status_code in (408, 409, 425, 429) or error.status_code >= 500:
-            return ModelError(
-                f"{self._name} answered {error.status_code}.",
-                code="model_unreachable",
-                retryable=True,
-                retry_after=headers.get("retry-after"),
-            )
-        return ModelError(self._hide(self._refusal(error)), code="model_refused")
-
-    def _refusal(self, error: ModelHTTPError) -> str:
-        kind = PROVIDERS[self._provider]
-        match error.status_code:
-            case 401 | 403:
-                variables = " and ".join([*kind.keys, *kind.others]) or "its key"
-                return f"{self._name} refused the key ({error.status_code}): check {variables}."
-            case 404:
-                return f"{self._name} is not known at its address (404): check the model's name and the address."
-            case status:
-                return f"{self._name} refused the call ({status}): {error.body}"
-
     def _hide(self, text: str) -> str:
         return hide_secrets(text, self._environment)
 
@@ -229,6 +214,35 @@ class ProviderBackend:
 def _is_whole(response: ModelResponse) -> bool:
     """Whether the provider said why the reply ends: a stream can also end cleanly because a proxy gave up."""
     return "finish_reason" in (response.provider_details or {}) or response.finish_reason == "content_filter"
+
+
+def http_error(
+    provider: str,
+    model: str,
+    status: int,
+    body: str,
+    *,
+    retry_after: str | None,
+    environment: Mapping[str, str],
+) -> ModelError:
+    """What it means that ``model`` of ``provider`` answered with this status."""
+    if status in (408, 409, 425, 429) or status >= 500:
+        return ModelError(
+            f"{model} answered {status}.", code="model_unreachable", retryable=True, retry_after=retry_after
+        )
+    return ModelError(hide_secrets(_refusal(provider, model, status, body), environment), code="model_refused")
+
+
+def _refusal(provider: str, model: str, status: int, body: str) -> str:
+    kind = PROVIDERS[provider]
+    match status:
+        case 401 | 403:
+            variables = " and ".join([*kind.keys, *kind.others]) or "its key"
+            return f"{model} refused the key ({status}): check {variables}."
+        case 404:
+            return f"{model} is not known at its address (404): check the model's name and the address."
+        case _:
+            return f"{model} refused the call ({status}): {body}"
 
 
 def hide_secrets(text: str, environment: Mapping[str, str]) -> str:
@@ -301,20 +315,23 @@ def _provider_options(kind: Provider, model: str, environment: Mapping[str, str]
     if kind.others == AWS_VARIABLES:
         assert kind.client
         return {"bedrock_client": resolve_name(kind.client)(model, environment)}
-    options = {"api_key": _key(kind, model, environment), "base_url": _address(kind, model, environment)}
+    # The libraries insist on a key, so where there is none a word is sent.
+    key = find_key(kind, model, environment) or "none"
+    options = {"api_key": key, "base_url": find_address(kind, model, environment)}
     return {"openai_client": resolve_name(kind.client)(**options)} if kind.client else dict(options)
 
 
-def _key(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
-    """What is sent where there is no key is a word, since the libraries insist on one."""
+def find_key(kind: Provider, model: str, environment: Mapping[str, str]) -> str | None:
+    """Raises `ModelError` (``no_model_key``) where the provider needs one."""
     names = kind.keys or kind.others
     key = next((environment[name] for name in names if environment.get(name)), None)
     if key is None and kind.keys:
         raise ModelChoiceError(f"The model {model} needs the variable {' or '.join(kind.keys)}.", code="no_model_key")
-    return key or "none"
+    return key
 
 
-def _address(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
+def find_address(kind: Provider, model: str, environment: Mapping[str, str]) -> str:
+    """Raises `ModelError` (``no_model_key``) where there is no usual one."""
     assert kind.url
     url = environment.get(kind.url) or kind.default_url
     if not url:
