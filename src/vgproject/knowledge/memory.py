@@ -155,6 +155,10 @@ class Memory:
         """``wake`` is called with the new head after each change; what is returned ends that."""
         return self._broker.listen(_topic(namespace), _Waker(wake))
 
+    def on_any_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """``wake`` is called after each change of any memory that is made here; what is returned ends that."""
+        return self._broker.listen(_ALL, _Waker(lambda _: wake()))
+
     async def conflicts(self, namespace: Namespace, *, settled: bool = False) -> list[MemoryConflict]:
         async with self._database.unit_of_work() as work:
             return await ConflictBook(work, now=self._now, new_id=self._new_id).list_all(namespace, settled=settled)
@@ -469,6 +473,7 @@ class Memory:
         for ledger in ledgers:
             if ledger.changed:
                 self._broker.wake(_topic(ledger.namespace), ledger.head)
+                self._broker.wake(_ALL, 0)
 
 
 CONFIDENCES: tuple[Confidence, ...] = ("unsure", "likely", "certain")
@@ -476,6 +481,9 @@ CONFIDENCES: tuple[Confidence, ...] = ("unsure", "likely", "certain")
 
 def _surer(known: str, told: Confidence) -> str:
     return max(known, told, key=CONFIDENCES.index)
+
+
+_ALL = "memory"
 
 
 def _topic(namespace: Namespace) -> str:

@@ -230,8 +230,12 @@ class MemoryVectorRow(Row):
 
     __tablename__ = "memory_vectors"
 
-    memory_id: Mapped[str] = mapped_column(ForeignKey("memory_entries.id", ondelete="CASCADE"), primary_key=True)
-    namespace: Mapped[str] = mapped_column(index=True)
+    number: Mapped[int] = mapped_column(EVENT_ID, primary_key=True, autoincrement=True)
+    """A new one each time, so that who has read the vectors reads on from there."""
+    memory_id: Mapped[str] = mapped_column(ForeignKey("memory_entries.id", ondelete="CASCADE"), unique=True)
+    namespace: Mapped[str]
     model: Mapped[str]
     digest: Mapped[str]
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (Index("ix_memory_vectors_namespace", "namespace", "number"), {"sqlite_autoincrement": True})

@@ -140,13 +140,19 @@ class MemoryRepository:
         return (await self._session.scalars(query.order_by(MemoryRow.number).limit(limit))).all()
 
     async def put_vectors(self, rows: Sequence[MemoryVectorRow]) -> None:
-        for row in rows:
-            await self._session.merge(row)
+        """In place of older ones, with new numbers."""
+        ids = [row.memory_id for row in rows]
+        await self._session.execute(sa.delete(MemoryVectorRow).where(MemoryVectorRow.memory_id.in_(ids)))
+        self._session.add_all(rows)
 
-    async def vectors(self, namespace: str, model: str) -> Sequence[tuple[str, str, bytes]]:
-        """Id, digest and vector of the namespace's entries; those of another text are there too."""
-        query = sa.select(MemoryVectorRow.memory_id, MemoryVectorRow.digest, MemoryVectorRow.vector).where(
-            MemoryVectorRow.namespace == namespace, MemoryVectorRow.model == model
+    async def vectors_after(self, namespace: str, model: str, number: int) -> Sequence[tuple[int, str, bytes]]:
+        """Number, entry and vector, by number."""
+        query = (
+            sa.select(MemoryVectorRow.number, MemoryVectorRow.memory_id, MemoryVectorRow.vector)
+            .where(
+                MemoryVectorRow.namespace == namespace, MemoryVectorRow.model == model, MemoryVectorRow.number > number
+            )
+            .order_by(MemoryVectorRow.number)
         )
         return [(row[0], row[1], row[2]) for row in (await self._session.execute(query)).all()]
 

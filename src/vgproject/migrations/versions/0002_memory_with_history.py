@@ -135,6 +135,7 @@ def _create_tables() -> None:
     )
     op.create_table(
         "memory_vectors",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("memory_id", vgproject.models.tables.PlainText(), nullable=False),
         sa.Column("namespace", vgproject.models.tables.PlainText(), nullable=False),
         sa.Column("model", vgproject.models.tables.PlainText(), nullable=False),
@@ -146,10 +147,12 @@ def _create_tables() -> None:
             name=op.f("fk_memory_vectors_memory_id_memory_entries"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("memory_id", name=op.f("pk_memory_vectors")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_memory_vectors")),
+        sa.UniqueConstraint("memory_id", name=op.f("uq_memory_vectors_memory_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("memory_vectors", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_memory_vectors_namespace"), ["namespace"], unique=False)
+        batch_op.create_index("ix_memory_vectors_namespace", ["namespace", "number"], unique=False)
 
 
 def _old_entries(connection: sa.Connection) -> list[dict[str, Any]]:
