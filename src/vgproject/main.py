@@ -182,9 +182,15 @@ def run(
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server up.")] = False,
     model: Annotated[Optional[str], typer.Option(help="A real model instead of the scripted one.")] = None,  # noqa: UP045
+    memory: Annotated[bool, typer.Option("--memory", help="What one task learns the next one knows.")] = False,
 ) -> None:
     """The main job on a sample repository: no key, no network."""
-    _call("demo:run_demo", model=model, keep=keep)
+    if memory and (keep or model):
+        raise typer.BadParameter("--memory goes with neither --keep nor --model.")
+    if memory:
+        _call("memory_demo:run_memory_demo")
+    else:
+        _call("demo:run_demo", model=model, keep=keep)
 
 
 @app.command()

@@ -30,7 +30,7 @@ def run_demo(*, model: str | None, keep: bool) -> int:
 
 async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
     project = directory / "shop"
-    await _make_project(project)
+    await make_sample(project)
     script = files("vgproject.cli.sample") / "script.json"
     options: dict[str, Any] = {
         "home": directory / "home",
@@ -39,7 +39,7 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
         "approvals": "never",
         "test_command": TEST_COMMAND,
     }
-    loaded = await _load(options)
+    loaded = await load_sample_config(options)
     print(f"A sample repository with failing tests is in {project}\n")
     async with open_server(loaded, None) as address:
         client = Client(address)
@@ -62,7 +62,7 @@ async def _demo(directory: Path, model: str | None, *, keep: bool) -> int:
     return code or int(not passed)
 
 
-async def _load(options: dict[str, Any]) -> Loaded:
+async def load_sample_config(options: dict[str, Any]) -> Loaded:
     """With the sandbox that works here; the sample's own commands are known, so without one they run too."""
     loaded = load_config(options)
     try:
@@ -83,7 +83,7 @@ async def _choose(config: Config) -> Choice:
     )
 
 
-async def _make_project(project: Path) -> None:
+async def make_sample(project: Path) -> None:
     _write_files(project)
     for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "A shopping cart")):
         await run_git(*words, cwd=project)
