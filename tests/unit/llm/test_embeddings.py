@@ -14,6 +14,7 @@ import pytest
 from vgproject.errors import ConfigError, ModelError
 from vgproject.knowledge.embedder import Embedder
 from vgproject.llm.embeddings.choice import create_embedder
+from vgproject.llm.embeddings.endpoint import FORMATS
 from vgproject.llm.embeddings.minilm import BATCH, PACKAGES, TOKENIZER, WEIGHTS, MiniLmEmbedder
 from vgproject.llm.embeddings.packaged_file import PackagedFile
 from vgproject.llm.llm import LlmSettings
@@ -95,6 +96,12 @@ async def test_who_gives_up_does_not_stop_the_others(minilm: Embedder) -> None:
         await given_up
 
 
+async def test_of_the_packages_with_the_models_files_no_code_is_run(minilm: Embedder) -> None:
+    await minilm.embed(["a"])
+    assert "onnxruntime" in sys.modules
+    assert {WEIGHTS.package, TOKENIZER.package} & set(sys.modules) == set()
+
+
 def test_the_name_says_which_weights_it_stands_for() -> None:
     assert MiniLmEmbedder.name.endswith(f"@{WEIGHTS.sha256[:8]}")
 
@@ -124,6 +131,12 @@ def test_a_name_that_means_nothing_is_told_with_those_that_do(name: str) -> None
         f"{name!r} names no embeddings: it must be auto, none, minilm,"
         " or PROVIDER:NAME with one of openai, openai-compatible, ollama."
     )
+
+
+def test_the_docs_name_all_that_can_be_chosen() -> None:
+    text = (SOURCE.parent / "docs" / "models.md").read_text()
+    names = ["`auto`", "`none`", "`minilm`", *(f"`{provider}:NAME`" for provider in FORMATS)]
+    assert [name for name in names if name not in text] == []
 
 
 CHOOSE = """
