@@ -21,11 +21,12 @@ Answer = bytes | Held | Callable[[str], bytes]
 
 @dataclass
 class ProviderServer:
-    """``answers`` are given in order; ``requests`` are the heads that came."""
+    """``answers`` are given in order; ``requests`` are the heads that came, ``bodies`` what came with them."""
 
     answers: list[Answer]
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
 
     connections: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -43,7 +44,7 @@ class ProviderServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.requests.append(head)
         length = next(line for line in head.lower().splitlines() if line.startswith("content-length:"))
-        await reader.readexactly(int(length.partition(":")[2]))
+        self.bodies.append(json.loads(await reader.readexactly(int(length.partition(":")[2]))))
         answer = self.answers.pop(0)
         content = answer.content if isinstance(answer, Held) else answer
         writer.write(content if isinstance(content, bytes) else content(head))
@@ -73,6 +74,11 @@ def failure(status: int, *, message: str = "no", **headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status} Failed", "Content-Type: application/json", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+def json_answer(content: Any) -> bytes:
+    body = json.dumps(content).encode()
+    return head("application/json", len(body)) + body
 
 
 def echo(status: int) -> Callable[[str], bytes]:

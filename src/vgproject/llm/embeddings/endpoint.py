@@ -80,6 +80,7 @@ class EndpointEmbedder:
         self._retries = retries
         self._timeout_seconds = timeout_seconds
         self._client: httpx.AsyncClient | None = None
+        self._opening = asyncio.Lock()
         self._dimensions: int | None = None
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
@@ -97,9 +98,10 @@ class EndpointEmbedder:
         logger.info("attempt %d for embeddings failed, the next is in %d ms: %s", attempt, delay_ms, reason)
 
     async def _request(self, texts: Sequence[str], attempt: int) -> list[bytes]:
+        client = await self._open_client()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                response = await self._post(texts)
+                response = await self._post(client, texts)
         except TimeoutError as error:
             raise ModelError(
                 f"{self.name} did not answer within {self._timeout_seconds:g} seconds.",
@@ -114,12 +116,16 @@ class EndpointEmbedder:
             raise self._failure(response)
         return self._vectors(response.content, len(texts))
 
-    async def _post(self, texts: Sequence[str]) -> httpx.Response:
-        if self._client is None:
-            # To load the certificates takes a while, and nobody may ever ask.
-            self._client = await asyncio.to_thread(httpx.AsyncClient, timeout=None)
+    async def _post(self, client: httpx.AsyncClient, texts: Sequence[str]) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        return await self._client.post(self._url, json={"model": self._model, "input": texts}, headers=headers)
+        return await client.post(self._url, json={"model": self._model, "input": texts}, headers=headers)
+
+    async def _open_client(self) -> httpx.AsyncClient:
+        """In a thread, since it loads the certificates; and not before somebody asks."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(httpx.AsyncClient, timeout=None)
+            return self._client
 
     def _failure(self, response: httpx.Response) -> ModelError:
         return http_error(
