@@ -191,6 +191,7 @@ class MemoryRow(Row):
 
     __table_args__ = (
         Index("ix_memory_entries_digest", "namespace", "digest"),
+        Index("ix_memory_entries_path", "namespace", "path"),
         Index("ix_memory_entries_status", "namespace", "status", "number"),
     )
 

@@ -123,6 +123,7 @@ def _create_tables() -> None:
     )
     with op.batch_alter_table("memory_entries", schema=None) as batch_op:
         batch_op.create_index("ix_memory_entries_digest", ["namespace", "digest"], unique=False)
+        batch_op.create_index("ix_memory_entries_path", ["namespace", "path"], unique=False)
         batch_op.create_index("ix_memory_entries_status", ["namespace", "status", "number"], unique=False)
 
     op.create_table(
