@@ -2,7 +2,7 @@
 
 import logging
 
-from vgproject.agents.base import Json, TaskInput
+from vgproject.agents.base import COMPLETIONS, Json, TaskInput
 from vgproject.agents.context import MEMORY, AgentServices, PhaseContext
 from vgproject.agents.reporter import Reporter
 from vgproject.agents.settling import Settler
@@ -15,6 +15,7 @@ from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
     ImplementationComplete,
     MemoryMerged,
+    PhaseStarted,
     ResearchComplete,
     TaskRetried,
     ToolCompleted,
@@ -89,7 +90,7 @@ class TaskMemory:
         No recorded step: after a crash the phase may end at another step than before. The merge is one transaction,
         and is made once for each phase of the attempt.
         """
-        phase = reporter.phase
+        phase = reporter.phase or await self._begun_phase()
         if phase is None:
             return
         try:
@@ -122,6 +123,13 @@ class TaskMemory:
             task_id=self._task.task_id,
         )
 
+    async def _begun_phase(self) -> Phase | None:
+        """The one that was begun before a crash, where none is begun now."""
+        kinds = {kind.type for kind in (PhaseStarted, *COMPLETIONS)}
+        events = [event.frame() for event in await self._services.event_log.read_types(self._task.session_id, kinds)]
+        last = next((frame for frame in reversed(events) if frame.task_id == self._task.task_id), None)
+        return last.phase if last and last.type == PhaseStarted.type else None
+
     async def _logged_notes(self, phase: Phase) -> list[Note]:
         """What this attempt has noted in the phase, as its log tells."""
         log = self._services.event_log
@@ -139,6 +147,7 @@ class TaskMemory:
 
     async def _tell(self, merged: MemoryMerged, phase: Phase, reporter: Reporter) -> None:
         if merged.added or merged.merged or merged.refused:
+            reporter = reporter.as_agent(phase, phase)
             await reporter.send_update(merged, f"{phase}/merged")
 
 
