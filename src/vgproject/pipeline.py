@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from vgproject.agents.base import COMPLETIONS, Handover, Json, PhaseSettings, Steps, TaskInput
-from vgproject.agents.context import DELEGATE, EXPERT, AgentServices, PhaseContext, ProgressSpan
+from vgproject.agents.base import COMPLETIONS, Handover, PhaseSettings, Steps, TaskInput
+from vgproject.agents.context import ROLES, AgentServices, PhaseContext, ProgressSpan
 from vgproject.agents.control import TaskControl, open_control
 from vgproject.agents.meter import Meter
 from vgproject.agents.phase_clock import open_phase_clock
@@ -18,7 +18,7 @@ from vgproject.agents.strategies import PhaseStrategy, load_strategy
 from vgproject.errors import ConfigError, PhaseError, RejectedError, StorageError, VgprojectError, WorkspaceError
 from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.knowledge.memory import Memory
-from vgproject.memory import MemorySaver
+from vgproject.knowledge.recall import Recall, VectorSearch
 from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
     CheckpointCreated,
@@ -26,7 +26,6 @@ from vgproject.schema.events import (
     ErrorOccurred,
     FileChange,
     ImplementationComplete,
-    MemoryMerged,
     PhaseFailed,
     PhaseRetrying,
     PhaseSkipped,
@@ -46,6 +45,7 @@ from vgproject.schema.events import (
     WorkspaceRewound,
 )
 from vgproject.schema.settings import SessionSettings
+from vgproject.task_memory import TaskMemory
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.ids import new_id
 from vgproject.workspace.background import open_background
@@ -86,7 +86,7 @@ class PipelineSettings:
     def role_models(self, settings: SessionSettings) -> dict[str, str]:
         """The models of those who work beside the phases, where they have their own."""
         chosen = {**self.models, **settings.models}
-        return {role: chosen[role] for role in (EXPERT, DELEGATE) if role in chosen}
+        return {role: chosen[role] for role in ROLES if role in chosen}
 
     def phase(self, phase: Phase) -> PhaseSettings:
         return self.phases.get(phase, PhaseSettings())
@@ -105,7 +105,7 @@ class PipelineSettings:
                 )
             for phase in phases:
                 self._check_phase(phase, f"the pipeline {pipeline!r}", tools)
-        for phase in {*self.phases, *self.models} - {EXPERT, DELEGATE}:
+        for phase in {*self.phases, *self.models} - set(ROLES):
             self._check_phase(phase, f"[phases.{phase}]" if phase in self.phases else f"models.{phase}", tools)
 
     def _check_phase(self, phase: Phase, named_by: str, tools: Toolbox) -> None:
@@ -139,6 +139,7 @@ class TaskRun:
     control: TaskControl
     reporter: Reporter
     meter: Meter
+    memory: TaskMemory
 
     def span(self, phase: Phase) -> ProgressSpan:
         weights = [WEIGHTS.get(name, OTHER_WEIGHT) for name in self.phases]
@@ -150,12 +151,19 @@ class Pipeline:
     """Runs tasks. Whatever goes wrong in one ends with an event in its session's log and nowhere else."""
 
     def __init__(
-        self, settings: PipelineSettings, services: AgentServices, workspaces: Workspaces, memory: Memory
+        self,
+        settings: PipelineSettings,
+        services: AgentServices,
+        workspaces: Workspaces,
+        memory: Memory,
+        vectors: VectorSearch | None = None,
     ) -> None:
+        """``vectors`` finds entries of memory by their meaning, where there is such an index."""
         self._settings = settings
         self._services = services
         self._workspaces = workspaces
         self._memory = memory
+        self._recall = Recall(memory, vectors)
         self._boot_id = new_id("boot")
 
     async def run_task(self, task: TaskInput, steps: Steps) -> None:
@@ -173,7 +181,8 @@ class Pipeline:
         reporter = Reporter(self._services.event_log, task, percent=_percent_before(task, history))
         meter = Meter(data for event in history if event.seq < began and isinstance(data := event.data(), UsageUpdated))
         async with open_control(self._services.event_log, task, queued=history[0].seq, after=began) as control:
-            open_run = partial(self._open_run, task, steps, control, reporter, meter, history)
+            memory = TaskMemory(self._memory, self._recall, self._services, task)
+            open_run = partial(self._open_run, task, steps, control, reporter, meter, memory, history)
             body = asyncio.create_task(self._run_phases(open_run), name=f"task {task.task_id}")
             control.on_cancel(body.cancel)
             try:
@@ -181,13 +190,13 @@ class Pipeline:
             except asyncio.CancelledError:
                 if control.cancel_requested is None:
                     raise
-                await self._cancel(reporter, meter, control.cancel_requested.reason)
+                await self._cancel(reporter, meter, memory, control.cancel_requested.reason)
             except StorageError:
                 raise
             except RejectedError as rejected:
-                await self._cancel(reporter, meter, rejected.message)
+                await self._cancel(reporter, meter, memory, rejected.message)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
-                await self._fail(reporter, meter, error)
+                await self._fail(reporter, meter, memory, error)
 
     async def _history(self, task: TaskInput) -> list[StoredEvent]:
         types = {kind.type for kind in (*COMPLETIONS, TaskQueued, TaskRetried, ProgressUpdate, UsageUpdated)}
@@ -201,6 +210,7 @@ class Pipeline:
         control: TaskControl,
         reporter: Reporter,
         meter: Meter,
+        memory: TaskMemory,
         history: list[StoredEvent],
     ) -> TaskRun:
         request = next(data for event in history if isinstance(data := event.data(), TaskQueued))
@@ -221,6 +231,7 @@ class Pipeline:
             control=control,
             reporter=reporter,
             meter=meter,
+            memory=memory,
         )
 
     async def _run_phases(self, open_run: Callable[[], Awaitable[TaskRun]]) -> None:
@@ -271,46 +282,41 @@ class Pipeline:
         await run.reporter.send_update(PhaseStarted(phase=phase, model=model), f"{phase}/{attempt}/started")
         span = run.span(phase)
         await run.reporter.send_progress(span.start, phase.capitalize(), f"{phase}/{attempt}")
-        memory = MemorySaver(
-            self._memory,
-            project=run.project,
-            user=run.owner,
-            session_id=run.task.session_id,
-            task_id=run.task.task_id,
-        )
         workspace = await self._open_workspace(run)
+        memory = run.memory.open_phase(phase, project=run.project, owner=run.owner, workspace=workspace)
         await self._services.tools.prepare()
         strategy, thread_id = self._settings.strategy(phase), f"{phase}/{attempt}"
         try:
-            async with (
-                open_background(workspace, self._services.secrets) as background,
-                open_phase_clock(settings.timeout_seconds) as clock,
-            ):
-                context = PhaseContext(
-                    phase=phase,
-                    task=run.task,
-                    request=run.request,
-                    settings=run.settings,
-                    phase_settings=settings,
-                    span=span,
-                    clock=clock,
-                    services=self._services,
-                    steps=run.steps,
-                    control=run.control,
-                    reporter=run.reporter,
-                    meter=run.meter,
-                    handover=run.handover,
-                    workspace=workspace,
-                    role_models=self._settings.role_models(run.settings),
-                    background=background,
-                )
-                completion = await strategy.run(run.request.content, model, memory, thread_id, context=context)
+            with memory.follow():
+                async with (
+                    open_background(workspace, self._services.secrets) as background,
+                    open_phase_clock(settings.timeout_seconds) as clock,
+                ):
+                    context = PhaseContext(
+                        phase=phase,
+                        task=run.task,
+                        request=run.request,
+                        settings=run.settings,
+                        phase_settings=settings,
+                        span=span,
+                        clock=clock,
+                        services=self._services,
+                        steps=run.steps,
+                        control=run.control,
+                        reporter=run.reporter,
+                        meter=run.meter,
+                        handover=run.handover,
+                        workspace=workspace,
+                        role_models=self._settings.role_models(run.settings),
+                        background=background,
+                    )
+                    completion = await strategy.run(run.request.content, model, memory, thread_id, context=context)
         except TimeoutError as error:
             raise PhaseError(
                 f"The phase {phase} took longer than {settings.timeout_seconds:g} seconds.", code="phase_timeout"
             ) from error
         await run.reporter.send_update(completion, f"{phase}/complete")
-        await self._merge_memory(run, phase, memory)
+        await run.memory.complete(completion, memory, context)
         await run.reporter.send_progress(span.end, f"{phase.capitalize()} complete", f"{phase}/end")
         return completion
 
@@ -323,21 +329,14 @@ class Pipeline:
         )
         return workspace
 
-    async def _merge_memory(self, run: TaskRun, phase: Phase, memory: MemorySaver) -> None:
-        async def merge() -> Json:
-            return (await memory.merge(phase, scope=f"merge/{run.task.key}/{phase}")).model_dump()
-
-        merged = MemoryMerged.model_validate(await run.steps.run(f"merge/{phase}", merge))
-        if merged.added or merged.merged:
-            await run.reporter.send_update(merged, f"{phase}/merged")
-
-    async def _cancel(self, reporter: Reporter, meter: Meter, reason: str | None) -> None:
+    async def _cancel(self, reporter: Reporter, meter: Meter, memory: TaskMemory, reason: str | None) -> None:
         sentence = f"The task was cancelled: {reason}" if reason else "The task was cancelled."
         await self._keep_files(reporter)
+        await memory.end(reporter)
         await self._say_failure(reporter, ErrorInfo(code="cancelled", message=sentence))
         await self._end(reporter, TaskCancelled(reason=reason, usage=meter.task))
 
-    async def _fail(self, reporter: Reporter, meter: Meter, error: Exception) -> None:
+    async def _fail(self, reporter: Reporter, meter: Meter, memory: TaskMemory, error: Exception) -> None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             error = WorkspaceError("The disk of the workspaces is full.", code="disk_full", retryable=True)
         elif not isinstance(error, VgprojectError):
@@ -345,6 +344,7 @@ class Pipeline:
             # What the exception says may hold a secret: it is for the operator's log only.
             error = VgprojectError(f"The server has a bug ({type(error).__name__}); its log has the details.")
         await self._keep_files(reporter)
+        await memory.end(reporter)
         info, phase = _info(error), reporter.phase
         await self._say_failure(reporter, info)
         await self._end(reporter, TaskFailed(error=info, phase=phase, usage=meter.task))

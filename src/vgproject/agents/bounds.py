@@ -52,6 +52,11 @@ class Bounds:
                 await self._warn(measure)
 
     @property
+    def is_used_up(self) -> bool:
+        """A limit of tokens, money, turns or time is reached."""
+        return any(measure.used >= measure.allowed for measure in self._measures())
+
+    @property
     def _max_turns(self) -> int:
         return self._context.current_settings().max_turns or self._context.phase_settings.max_turns
 

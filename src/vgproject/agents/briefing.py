@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from vgproject.agents.base import Json
 from vgproject.agents.context import PhaseContext
 from vgproject.conversation import read_conversation
+from vgproject.knowledge.quoting import quote_entries
+from vgproject.knowledge.recall import LIMIT, named_paths
 from vgproject.memory import MemorySaver
 from vgproject.schema.events import MemoryRecalled, RecalledEntry, TaskCompleted, TaskQueued
 from vgproject.utils.text import shorten
+
+MAX_FILES = 200
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,7 @@ class Briefing:
     def as_markdown(self) -> str:
         parts = []
         if self.known:
-            facts = "\n".join(f"- ({entry.kind}) {entry.content}" for entry in self.known)
-            parts.append(f"## Known of this project (notes of earlier tasks: check what matters)\n\n{facts}")
+            parts.append(f"## Known from earlier tasks\n\n{quote_entries(self.known)}")
         if self.earlier:
             parts.append("## Earlier in this session\n\n" + "\n".join(f"- {line}" for line in self.earlier))
         return "\n\n".join(parts)
@@ -29,14 +32,27 @@ async def prepare_briefing(base_task: str, memory: MemorySaver, thread_id: str, 
     """Recorded as a step, so that the prompt stays the same when the phase goes on after a crash."""
 
     async def prepare() -> Json:
-        known = await memory.recall(base_task)
-        return {"known": [entry.model_dump() for entry in known], "earlier": await _earlier_tasks(context)}
+        heads = await memory.read_heads()
+        files = await _touched_files(base_task, context)
+        known = await memory.recall(base_task, LIMIT, files=files)
+        await memory.note_recall(known, scope=f"{context.task.key}/{thread_id}")
+        earlier = await _earlier_tasks(context)
+        return {"known": [entry.model_dump() for entry in known], "heads": heads, "files": files, "earlier": earlier}
 
     recorded = await context.steps.run(f"briefing/{thread_id}", prepare)
     known = [RecalledEntry.model_validate(entry) for entry in recorded["known"]]
+    if (heads := recorded.get("heads")) is not None:
+        memory.begin({name: (epoch, seq) for name, (epoch, seq) in heads.items()}, base_task, recorded["files"])
+    memory.tell(known)
     if known:
         await context.reporter.send_update(MemoryRecalled(entries=known), f"{thread_id}/recalled")
     return Briefing(known, recorded["earlier"])
+
+
+async def _touched_files(base_task: str, context: PhaseContext) -> list[str]:
+    """Those that the task names, that research has found, and that the session has changed."""
+    changed = [change.path for change in await context.workspace.changes()]
+    return list(dict.fromkeys([*named_paths(base_task), *context.handover.related_files, *changed]))[:MAX_FILES]
 
 
 async def _earlier_tasks(context: PhaseContext) -> list[str]:

@@ -39,6 +39,8 @@ class Call:
     arguments: JsonObject
     problem: ToolFailure | None
     approval_reason: str | None
+    message_id: str
+    """Of the turn that it is part of."""
     asked_at: str = ""
     """When approval was asked for, as the log has it."""
     edited: bool = False

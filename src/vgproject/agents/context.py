@@ -22,8 +22,9 @@ from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
-EXPERT, DELEGATE = "expert", "delegate"
+EXPERT, DELEGATE, MEMORY = "expert", "delegate", "memory"
 """Roles beside the phases, for which a model can be chosen in the same way."""
+ROLES = (EXPERT, DELEGATE, MEMORY)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class PhaseContext:
     workspace: Workspace
     background: BackgroundCommands
     role_models: Mapping[str, str]
-    """The models of ``expert`` and ``delegate``, where they have their own."""
+    """The models of those who work beside the phases, where they have their own."""
 
     def offered(self, default: list[str], *, only_read: bool = True) -> list[str]:
         """The phase's tools: those of its settings, else ``default`` and the tools of MCP servers; with ``only_read``

@@ -22,11 +22,15 @@ from vgproject.agents.loop_watch import Done, LoopWatch
 from vgproject.agents.model_turn import ModelTurns, Turn, tell
 from vgproject.agents.tool_calls import ToolCalls
 from vgproject.errors import PhaseError
-from vgproject.schema.events import ContextCompacted, LoopNoticed
+from vgproject.knowledge.notes import Note
+from vgproject.schema.events import ContextCompacted, LoopNoticed, RecalledEntry
 from vgproject.tools.base import ToolFailure
+from vgproject.tools.mcp import PREFIX as MCP_PREFIX
+from vgproject.tools.memory import RecallMemory, Remember
 from vgproject.tools.registry import TOOLS, parse_arguments
 
 MAX_TURNS_WITHOUT_CALL = 3
+WEB_PREFIX = "web_"
 
 
 class AgentLoop(Generic[Submission]):
@@ -39,6 +43,7 @@ class AgentLoop(Generic[Submission]):
             thread_id=job.thread_id,
             instructions=job.instructions,
             tools=context.services.tools.definitions([*job.tools, job.submit]),
+            memory=None if job.is_beside else job.memory,
         )
         consultations = Consultations(context, job, run_job)
         self._calls = ToolCalls(context, job.memory, job.thread_id, job.tools, consultations, self._after_tool)
@@ -48,6 +53,7 @@ class AgentLoop(Generic[Submission]):
         )
         self._done: list[Done] = []
         self._taken_seq = sys.maxsize if job.is_beside else 0
+        self._heads = job.memory.heads
         self._silent_turns = 0
 
     async def run(self) -> Submission:
@@ -58,8 +64,9 @@ class AgentLoop(Generic[Submission]):
         while True:
             await self._bounds.hold(number)
             history = await self._fit(history, number)
-            turn = await self._turns.take(number, history, parts, self._taken_seq)
-            self._taken_seq = turn.taken_seq
+            turn = await self._turns.take(number, history, parts, self._taken_seq, self._heads)
+            self._taken_seq, self._heads = turn.taken_seq, turn.heads
+            self._job.memory.tell(turn.news)
             history += [turn.request, turn.response]
             await self._say(turn, number)
             submission, parts = await self._answer(turn)
@@ -146,10 +153,20 @@ class AgentLoop(Generic[Submission]):
         arguments = json.dumps(call.arguments, sort_keys=True)
         is_running = bool(outcome.details.get("running"))
         self._done.append(Done(call.part.tool_name, arguments, outcome.text, bool(outcome.changes), is_running))
-        if note := outcome.details.get("note"):
-            self._job.memory.note(note["kind"], note["content"])
+        self._remember(call, outcome)
         if self._job.after_tool:
             await self._job.after_tool(call, outcome)
+
+    def _remember(self, call: Call, outcome: Outcome) -> None:
+        memory, name = self._job.memory, call.part.tool_name
+        if name == Remember.name and (note := outcome.details.get("note")):
+            memory.take(Note.model_validate(note))
+        if name == RecallMemory.name:
+            memory.tell(RecalledEntry.model_validate(entry) for entry in outcome.details.get("recalled", []))
+        if name.startswith(WEB_PREFIX):
+            memory.see("web", outcome.text)
+        elif name.startswith(MCP_PREFIX):
+            memory.see("tool", outcome.text)
 
 
 async def run_job(context: PhaseContext, job: Job[Submission]) -> Submission:

@@ -17,11 +17,21 @@ from pydantic_ai.tools import ToolDefinition
 
 from vgproject.agents.base import Json
 from vgproject.agents.context import PhaseContext
+from vgproject.knowledge.news import quote_news
 from vgproject.llm.base import ModelCall, ModelReply
 from vgproject.llm.messages import dump_messages, dump_response, load_response
+from vgproject.memory import Heads, MemorySaver
 from vgproject.models.tables import TurnRow
 from vgproject.schema.base import EventData
-from vgproject.schema.events import AgentMessage, ModelFellBack, ModelRetried, Reasoning, Usage
+from vgproject.schema.events import (
+    AgentMessage,
+    MemoryRecalled,
+    ModelFellBack,
+    ModelRetried,
+    Reasoning,
+    RecalledEntry,
+    Usage,
+)
 from vgproject.utils.ids import derived_id
 from vgproject.utils.secrets import MaskedStream, SecretMask
 
@@ -36,6 +46,10 @@ class Turn:
     model: str
     usage: Usage
     taken_seq: int
+    news: list[RecalledEntry]
+    """What others have changed in memory since the turn before."""
+    heads: Heads | None
+    """How far the changes of memory are known now."""
     to_approve: dict[str, str]
     """Why a tool call needs approval, by its id."""
     denied: dict[str, str]
@@ -53,41 +67,61 @@ class ModelTurns:
         thread_id: str,
         instructions: str,
         tools: Sequence[ToolDefinition],
+        memory: MemorySaver | None = None,
     ) -> None:
+        """``memory`` is whose changes by others the model is told of."""
         self._context = context
         self._model = model
         self._thread_id = thread_id
         self._instructions = instructions
         self._tools = list(tools)
+        self._memory = memory
 
-    async def take(self, number: int, history: list[ModelMessage], parts: list[ModelRequestPart], after: int) -> Turn:
-        """Call the model with ``history``, then ``parts`` and what was steered since the log's seq ``after``."""
+    async def take(
+        self,
+        number: int,
+        history: list[ModelMessage],
+        parts: list[ModelRequestPart],
+        after: int,
+        heads: Heads | None = None,
+    ) -> Turn:
+        """Call the model with ``history``, then ``parts``, what was steered since the log's seq ``after``, and what
+        was changed in memory since ``heads``."""
         context = self._context
         message_id = derived_id("msg", context.task.key, self._thread_id, str(number))
         parts = [_without_secrets(part, context.services.secrets) for part in parts]
         heard: list[ModelResponse] = []
 
         async def call() -> Json:
-            reply, recorded = await self._call(number, message_id, history, parts, after)
+            reply, recorded = await self._call(number, message_id, history, parts, after, heads)
             heard.append(reply)
             return recorded
 
         recorded = await context.steps.run(f"model/{self._thread_id}/{number}", call)
-        steered = [UserPromptPart(text) for text in recorded["steered"]]
+        news = [RecalledEntry.model_validate(entry) for entry in recorded.get("news", [])]
+        known = recorded.get("heads")
         return Turn(
             message_id=message_id,
-            request=ModelRequest(parts=[*parts, *steered]),
+            request=_request(parts, recorded["steered"], news),
             # What is recorded has its secrets masked. A tool is called with what the model wrote, or not at all.
             response=heard[0] if heard else load_response(recorded["response"]),
             model=recorded["model"],
             usage=Usage.model_validate(recorded["usage"]),
             taken_seq=recorded["taken_seq"],
+            news=news,
+            heads=heads if known is None else {name: (epoch, seq) for name, (epoch, seq) in known.items()},
             to_approve=recorded["to_approve"],
             denied=recorded.get("denied", {}),
         )
 
     async def _call(
-        self, number: int, message_id: str, history: list[ModelMessage], parts: list[ModelRequestPart], after: int
+        self,
+        number: int,
+        message_id: str,
+        history: list[ModelMessage],
+        parts: list[ModelRequestPart],
+        after: int,
+        heads: Heads | None,
     ) -> tuple[ModelResponse, Json]:
         """The reply, and what is recorded of it."""
         context = self._context
@@ -96,7 +130,8 @@ class ModelTurns:
         messages = context.control.messages_after(after)
         secrets = context.services.secrets
         steered = [secrets.mask(message.text) for _, message in messages]
-        request = ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in steered)])
+        news, reached = await self._news(heads, message_id)
+        request = _request(parts, steered, news)
         call = ModelCall(
             model=context.current_settings().models.get(context.phase) or self._model,
             phase=context.phase,
@@ -127,12 +162,21 @@ class ModelTurns:
         recorded = {
             "steered": steered,
             "taken_seq": messages[-1][0] if messages else after,
+            "news": [entry.model_dump(mode="json") for entry in news],
+            "heads": reached,
             "response": response,
             "model": reply.model,
             "usage": usage.model_dump(),
             **self._judged(reply.response),
         }
         return reply.response, recorded
+
+    async def _news(self, heads: Heads | None, message_id: str) -> tuple[list[RecalledEntry], Heads | None]:
+        if self._memory is None or heads is None:
+            return [], heads
+        news, reached = await self._memory.news(heads)
+        await self._memory.note_recall(news, scope=message_id)
+        return news, reached
 
     async def _request(self, call: ModelCall, message_id: str) -> ModelReply:
         listener = Listener(self._context, message_id)
@@ -173,6 +217,8 @@ class MaskedText:
 async def tell(context: PhaseContext, turn: Turn) -> None:
     """Store what the model said and what it took; its deltas are then not needed any more."""
     said: list[tuple[EventData, str]] = []
+    if turn.news:
+        said.append((MemoryRecalled(entries=turn.news), f"{turn.message_id}/news"))
     thinking = "".join(part.content for part in turn.response.parts if isinstance(part, ThinkingPart))
     if thinking:
         said.append((Reasoning(message_id=turn.message_id, text=thinking), f"{turn.message_id}/reasoning"))
@@ -236,6 +282,11 @@ class Listener:
         self.withdraw()
         update = ModelFellBack(message_id=self._message_id, from_model=from_model, to_model=to_model, reason=reason)
         await self._context.reporter.send_update(update, f"{self._message_id}/fell_back/{to_model}")
+
+
+def _request(parts: list[ModelRequestPart], steered: list[str], news: list[RecalledEntry]) -> ModelRequest:
+    told = [quote_news(news)] if news else []
+    return ModelRequest(parts=[*parts, *(UserPromptPart(text) for text in (*steered, *told))])
 
 
 def _without_secrets(part: ModelRequestPart, secrets: SecretMask) -> ModelRequestPart:

@@ -22,10 +22,10 @@ class Reporter:
         self.phase: Phase | None = None
         self._agent = agent
 
-    def as_agent(self, agent: str) -> "Reporter":
-        """One that speaks in the name of another agent of the same phase."""
+    def as_agent(self, agent: str, phase: Phase | None = None) -> "Reporter":
+        """One that speaks in the name of another agent, by default of the same phase."""
         reporter = Reporter(self._event_log, self.task, agent=agent)
-        reporter.phase = self.phase
+        reporter.phase = phase or self.phase
         return reporter
 
     async def send_update(self, data: EventData, key: str, *, actor: Actor | None = None) -> StoredEvent:

@@ -43,7 +43,7 @@ async def run_research_agent(
     for fact in notes.key_facts:
         memory.note("key_fact", fact)
     for path in notes.related_files:
-        memory.note("related_file", path)
+        memory.note_file(path)
     return notes
 
 

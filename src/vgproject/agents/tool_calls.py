@@ -107,6 +107,7 @@ class ToolCalls:
             arguments=arguments,
             problem=problem,
             approval_reason=turn.to_approve.get(part.tool_call_id),
+            message_id=turn.message_id,
         )
 
     async def _announce(self, calls: list[Call]) -> None:
@@ -224,6 +225,7 @@ class ToolCalls:
             call_id=call.id,
             seen=self._seen,
             mask=self._context.services.secrets.mask,
+            message_id=call.message_id,
         )
 
     async def _recover(self, call: Call, tool: Tool, interruption: int) -> Outcome | None:

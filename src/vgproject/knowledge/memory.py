@@ -118,6 +118,23 @@ class Memory:
         async with self._database.unit_of_work() as work:
             return entry_of(await _expect(work, memory_id))
 
+    async def get_all(self, namespaces: Sequence[Namespace], memory_ids: Sequence[str]) -> dict[str, MemoryEntry]:
+        """The active ones among them that are in these memories, by id."""
+        names = {space.name for space in namespaces}
+        async with self._database.unit_of_work() as work:
+            rows = await work.memory.get_all(memory_ids)
+        return {row.id: entry_of(row) for row in rows.values() if row.namespace in names and row.status == "active"}
+
+    async def about_files(
+        self, namespaces: Sequence[Namespace], paths: Sequence[str], *, limit: int = 20
+    ) -> list[MemoryEntry]:
+        """Active entries with a place in one of these files, the newest first."""
+        if not paths:
+            return []
+        async with self._database.unit_of_work() as work:
+            rows = await work.memory.find_paths([space.name for space in namespaces], paths, limit=limit)
+        return [entry_of(row) for row in rows]
+
     async def search(
         self, namespaces: Sequence[Namespace], query: str, *, kinds: Sequence[MemoryKind] = (), limit: int = 20
     ) -> list[MemoryEntry]:
@@ -139,12 +156,18 @@ class Memory:
     async def list_namespaces(self) -> list[Namespace]:
         """All memories that anything was ever put into."""
         async with self._database.unit_of_work() as work:
-            return [parse_namespace(name) for name in await work.memory.namespaces()]
+            return [parse_namespace(name) for name in await work.memory.all_names()]
 
     async def head(self, namespace: Namespace) -> Head:
         async with self._database.unit_of_work() as work:
             row = await work.memory.namespace(namespace.name)
         return Head(row.epoch, row.head_seq) if row else Head("", 0)
+
+    async def heads(self, namespaces: Sequence[Namespace]) -> dict[str, Head]:
+        """By the namespace's name; without those in which nothing was ever noted."""
+        async with self._database.unit_of_work() as work:
+            rows = await work.memory.namespaces([space.name for space in namespaces])
+        return {row.name: Head(row.epoch, row.head_seq) for row in rows}
 
     async def changes_after(self, namespace: Namespace, seq: int, *, limit: int = 500) -> list[MemoryChange]:
         async with self._database.unit_of_work() as work:
@@ -186,13 +209,22 @@ class Memory:
         return entry, row.id in merge.added
 
     async def merge(
-        self, notes: Mapping[Namespace, Sequence[Note]], origin: MemoryOrigin, *, actor: Actor, scope: str
+        self,
+        notes: Mapping[Namespace, Sequence[Note]],
+        origin: MemoryOrigin,
+        *,
+        actor: Actor,
+        scope: str,
+        refused: int = 0,
     ) -> MemoryMerged:
-        """Take up all notes or none, once for each ``scope``; after that the same answer comes back."""
+        """Take up all notes or none, once for each ``scope``; after that the same answer comes back.
+
+        ``refused`` are notes that were not taken before.
+        """
         async with self._database.unit_of_work() as work:
             if merged := await work.commands.get(scope):
                 return MemoryMerged.model_validate(merged)
-            merge, ledgers = Merge(), []
+            merge, ledgers = Merge(refused=refused), []
             # Always in the same order, so that no two merges wait for each other.
             for namespace in sorted(notes, key=lambda space: space.name):
                 ledger = await self._open(work, namespace)
@@ -305,12 +337,15 @@ class Memory:
             await self._finish(work, [ledger], scope, conflict.model_dump(mode="json"), None)
         return conflict
 
-    async def note_recall(self, memory_ids: Sequence[str]) -> None:
-        """That a model was given these entries."""
+    async def note_recall(self, memory_ids: Sequence[str], *, scope: str, session_id: str | None = None) -> None:
+        """That a model was given these entries, once for each ``scope``."""
         if not memory_ids:
             return
         async with self._database.unit_of_work() as work:
+            if await work.commands.get(scope) is not None:
+                return
             await work.memory.note_recall(memory_ids, self._now())
+            await work.commands.put(scope, {"recalled": len(memory_ids)}, session_id=session_id)
             await work.commit()
 
     # Shared by the above

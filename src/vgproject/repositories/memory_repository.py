@@ -32,8 +32,12 @@ class MemoryRepository:
     async def namespace(self, name: str) -> MemoryNamespaceRow | None:
         return await self._session.get(MemoryNamespaceRow, name)
 
-    async def namespaces(self) -> Sequence[str]:
+    async def all_names(self) -> Sequence[str]:
         return (await self._session.scalars(sa.select(MemoryNamespaceRow.name).order_by(MemoryNamespaceRow.name))).all()
+
+    async def namespaces(self, names: Sequence[str]) -> Sequence[MemoryNamespaceRow]:
+        query = sa.select(MemoryNamespaceRow).where(MemoryNamespaceRow.name.in_(names))
+        return (await self._session.scalars(query)).all()
 
     # Entries
 
@@ -63,6 +67,11 @@ class MemoryRepository:
     async def find_path(self, namespace: str, kind: str, path: str) -> Sequence[MemoryRow]:
         query = _active([namespace]).where(MemoryRow.kind == kind, MemoryRow.path == path)
         return (await self._session.scalars(query.order_by(MemoryRow.number))).all()
+
+    async def find_paths(self, namespaces: Sequence[str], paths: Sequence[str], *, limit: int) -> Sequence[MemoryRow]:
+        """Active entries about one of these files, the newest first."""
+        query = _active(namespaces).where(MemoryRow.path.in_(paths)).order_by(MemoryRow.number.desc()).limit(limit)
+        return (await self._session.scalars(query)).all()
 
     async def page(
         self,

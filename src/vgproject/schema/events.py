@@ -6,6 +6,7 @@ from pydantic import Field
 
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData, JsonObject, Phase, Wire
+from vgproject.schema.memory import Confidence, MemoryOrigin, MemoryScope, MemorySource, Place
 from vgproject.schema.settings import SessionSettings
 
 
@@ -627,14 +628,30 @@ class RecalledEntry(Wire):
     memory_id: str
     kind: str
     content: str
+    """Shortened where it is too long for the budget."""
     reason: str
-    """Why it was recalled."""
+    """Why it was recalled, or how it was changed while the phase ran: a sentence."""
+    scope: MemoryScope = "project"
+    version: int | None = None
+    confidence: Confidence | None = None
+    source: MemorySource = "agent"
+    place: Place | None = None
+    """Where it stands now, where the session's file still has it."""
+    stale: bool = False
+    """The session's files say otherwise."""
+    file_now: str | None = None
+    """How the file differs from when it was noted: a sentence."""
+    conflicts_with: list[str] = Field(default_factory=list)
+    """Ids of the entries that say the contrary, while nobody has settled it."""
+    origin: MemoryOrigin | None = None
+    score: float | None = None
+    """By which it was chosen; only the order of entries recalled together means something."""
 
 
 class MemoryRecalled(EventData):
     type: ClassVar[str] = "memory_recalled"
     entries: list[RecalledEntry]
-    """What the phase is told of earlier tasks."""
+    """What the phase is told of earlier tasks, at its start or because it was changed since."""
 
 
 class MemoryMerged(EventData):
@@ -648,7 +665,7 @@ class MemoryMerged(EventData):
     conflicting: list[str] = Field(default_factory=list)
     """Ids of new entries that say the contrary of what is known: somebody has to settle it."""
     refused: int = 0
-    """How many notes were not taken because the memory is full."""
+    """How many notes were not taken: the memory is full, or the phase has noted too much."""
 
 
 EVENTS: tuple[type[EventData], ...] = (

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from vgproject.errors import VgprojectError
 from vgproject.schema.base import JsonObject
 from vgproject.schema.events import FileChange, RecalledEntry
+from vgproject.schema.memory import MemoryEntry, MemoryKind, MemorySource
 from vgproject.workspace.background import BackgroundCommands
 from vgproject.workspace.workspace import Workspace
 
@@ -34,14 +35,25 @@ def masked(what: str) -> ToolFailure:
     )
 
 
-class Recall(Protocol):
-    async def recall(self, query: str, limit: int = 10) -> list[RecalledEntry]: ...
+class KnownThings(Protocol):
+    """What a tool may know of memory; `MemorySaver` is it."""
+
+    @property
+    def is_full(self) -> bool: ...
+
+    async def recall(self, query: str, limit: int = 10, *, kinds: Sequence[MemoryKind] = ()) -> list[RecalledEntry]: ...
+
+    async def find(self, memory_ids: Sequence[str]) -> dict[str, MemoryEntry]: ...
+
+    async def note_recall(self, entries: Sequence[RecalledEntry], *, scope: str) -> None: ...
+
+    def source_of(self, content: str) -> MemorySource | None: ...
 
 
 @dataclass(frozen=True)
 class ToolContext:
     workspace: Workspace
-    memory: Recall
+    memory: KnownThings
     output: Callable[[str], None]
     """Shows text that the tool prints while it runs."""
     keep: Callable[[bytes], Awaitable[JsonObject]]
@@ -53,6 +65,8 @@ class ToolContext:
     """The SHA-256 of each file as the agent last read or wrote it."""
     mask: Callable[[str], str] = str
     """A text without the secrets in it, line by line."""
+    message_id: str | None = None
+    """Of the turn that calls the tool."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_it_proposes_what_is_stale_unused_or_too_much_and_touches_nothing(world: World) -> None:
     used = (await world.memory.search([world.namespace], "dates"))[0]
     world.now = LATER
-    await world.memory.note_recall([used.memory_id])
+    await world.memory.note_recall([used.memory_id], scope="recall")
     proposals = await world.caretaker(keep_entries=2).propose(world.namespace, now=LATER)
     assert [(proposal.reason, proposal.entry.content) for proposal in proposals] == [
         ("unused", "Somebody said the parser is slow."),

@@ -1,11 +1,13 @@
 """A workspace of real files, and the context in which a tool runs on it."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vgproject.schema.base import JsonObject
 from vgproject.schema.events import RecalledEntry
+from vgproject.schema.memory import MemoryEntry, MemoryKind, MemorySource
 from vgproject.tools.base import ToolContext, ToolResult
 from vgproject.tools.registry import TOOLS, parse_arguments
 from vgproject.utils.secrets import SecretMask
@@ -15,8 +17,19 @@ from vgproject.workspace.workspace import Locks, Origin, Workspace, WorkspaceSet
 
 
 class NoMemory:
-    async def recall(self, query: str, limit: int = 10) -> list[RecalledEntry]:
+    is_full = False
+
+    async def recall(self, query: str, limit: int = 10, *, kinds: Sequence[MemoryKind] = ()) -> list[RecalledEntry]:
         return []
+
+    async def find(self, memory_ids: Sequence[str]) -> dict[str, MemoryEntry]:
+        return {}
+
+    async def note_recall(self, entries: Sequence[RecalledEntry], *, scope: str) -> None:
+        """Nothing is recalled."""
+
+    def source_of(self, content: str) -> MemorySource | None:
+        return None
 
 
 class Hands:
