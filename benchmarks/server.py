@@ -15,7 +15,11 @@ from websockets.asyncio.client import connect
 
 TOKEN = "a-token-for-benchmarks"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-SETTINGS = {"VGPROJECT_TOKEN": TOKEN, "VGPROJECT_PHASES__RESEARCH__TOOLS": "update_plan_step"}
+SETTINGS = {
+    "VGPROJECT_TOKEN": TOKEN,
+    "VGPROJECT_PHASES__RESEARCH__TOOLS": "update_plan_step",
+    "VGPROJECT_MEMORY__EMBEDDINGS": "none",
+}
 """Research has no tool that does nothing, but for this one of implementation."""
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -32,6 +32,7 @@ async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
         "approvals": "never",
         "model": write_script(tmp_path, script()),
         "engine": {"polling_seconds": 0.05},
+        "memory": {"embeddings": "none"},
         **options,
     }
     server = EnhancedRAServer(load_config(given_options, {"PATH": "/usr/local/bin:/usr/bin:/bin"}))

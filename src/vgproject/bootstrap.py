@@ -13,7 +13,10 @@ from vgproject.engine import Engine
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.knowledge.care import Caretaker, run_caretaker
 from vgproject.knowledge.memory import Memory
+from vgproject.knowledge.recall import VectorSearch
+from vgproject.knowledge.vectors import run_vectors
 from vgproject.llm.base import Backend
+from vgproject.llm.embeddings.choice import create_embedder
 from vgproject.llm.llm import Llm
 from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
@@ -84,6 +87,7 @@ async def open_parts(
             open_event_log(database.url, broker, settings=config.event_log, now=now, new_id=new_id, secrets=secrets)
         )
         memory = Memory(database, broker, now=now, new_id=new_id, secrets=secrets, settings=config.memory)
+        vectors = await _open_vectors(stack, loaded, database, memory)
         llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,
@@ -108,8 +112,19 @@ async def open_parts(
             approval_rules=config.approval_rules,
             now=now,
         )
-        pipeline = Pipeline(settings, agent_services, workspaces, memory)
+        pipeline = Pipeline(settings, agent_services, workspaces, memory, vectors)
         yield Parts(secrets, database, event_log, broker, memory, llm, sandbox, workspaces, tools, pipeline)
+
+
+async def _open_vectors(
+    stack: AsyncExitStack, loaded: Loaded, database: Database, memory: Memory
+) -> VectorSearch | None:
+    """Raises `ConfigError` for embeddings that cannot be had."""
+    config = loaded.config
+    embedder = create_embedder(config.memory.embeddings, loaded.provider_environment, config.llm)
+    if embedder is None:
+        return None
+    return await stack.enter_async_context(run_vectors(database, embedder, memory))
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ class Terminal:
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "VGPROJECT_HOME": str(tmp_path / "home"),
+            "VGPROJECT_MEMORY__EMBEDDINGS": "none",
         }
 
     def run(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":

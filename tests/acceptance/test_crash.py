@@ -80,7 +80,7 @@ def serving(tmp_path: Path, **options: str) -> Iterator[Server]:
     words = {"port": "0", "project": str(project), "approvals": "never", **options}
     flags = [word for name, value in words.items() for word in (f"--{name}", value)]
     homes = {"VGPROJECT_HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    environment = {**os.environ, **homes, "VGPROJECT_TOKEN": TOKEN}
+    environment = {**os.environ, **homes, "VGPROJECT_TOKEN": TOKEN, "VGPROJECT_MEMORY__EMBEDDINGS": "none"}
     began = time.monotonic()
     with (tmp_path / "server.log").open("a") as log:
         process = subprocess.Popen(

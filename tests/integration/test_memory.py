@@ -467,8 +467,8 @@ async def test_a_kill_at_any_step_of_a_merge_makes_no_half_and_no_second_one(
         "conflicting",
         "conflicting",
         "added",
-        "settled",
         "superseded",
+        "settled",
     ]
     assert len(data_of(frames, "memory_merged")) == 1
     assert data_of(frames, "memory_recalled")[0]["entries"][0]["memory_id"] == first.memory_id

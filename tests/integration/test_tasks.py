@@ -36,6 +36,7 @@ async def services_for(
         "project": project,
         "llm": {"first_delay_seconds": 0},
         "engine": {"polling_seconds": 0.05},
+        "memory": {"embeddings": "none"},
         **options,
     }
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", **(environ or {})}

@@ -18,12 +18,9 @@ import asyncio, sys
 from pathlib import Path
 sys.path.append("tests")
 from live_server import running_server
-from vgproject.llm.embeddings.choice import create_embedder
-from vgproject.llm.llm import LlmSettings
-
 async def serve():
-    async with running_server(Path(sys.argv[1])):
-        assert create_embedder("auto", {}, LlmSettings())
+    async with running_server(Path(sys.argv[1]), memory={"embeddings": "minilm"}):
+        pass
 
 asyncio.run(serve())
 """

@@ -27,5 +27,8 @@ class MemorySettings(BaseModel):
     max_notes: int = Field(default=200, ge=1)
     """That one phase of a task may add."""
     care: CareSettings = CareSettings()
+    embeddings: str = "auto"
+    """What finds entries by their meaning: ``auto`` (the model of the extra, where it is installed), ``none``,
+    ``minilm``, or ``PROVIDER:NAME`` with ``openai``, ``openai-compatible`` or ``ollama``."""
     recall_tokens: int = Field(default=2_000, ge=0)
     """What a phase is told at its start, in tokens (about four characters each); 0 tells nothing."""

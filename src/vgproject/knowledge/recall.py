@@ -1,6 +1,7 @@
 """Which entries a model is given: found by words, by meaning and by files, put in one order, and cut to a budget."""
 
 import asyncio
+import logging
 import math
 import re
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from vgproject.errors import ModelError
 from vgproject.knowledge.freshness import FileReader, with_freshness
 from vgproject.knowledge.memory import Memory
 from vgproject.knowledge.namespaces import Namespace
@@ -41,9 +43,14 @@ OLD = timedelta(days=180)
 LOST_BY_AGE = 0.25
 """The most that age takes of a score."""
 
+MEANING_SECONDS = 5.0
+
 MAX_SEARCHED = 20_000
 """Characters of a task that are looked through for paths."""
 PATH = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*[\w-][\w.-]*\.\w{1,8}\b|(?<![\w./-])(?:[\w.-]+/)+[\w.-]+")
+
+
+logger = logging.getLogger(__name__)
 
 
 class VectorSearch(Protocol):
@@ -157,8 +164,7 @@ class Recall:
         by_words = await memory.search(namespaces, question.text, kinds=kinds, limit=CANDIDATES)
         about = await memory.about_files(namespaces, sorted(question.files), limit=CANDIDATES)
         by_meaning: list[tuple[MemoryEntry, float]] = []
-        if self._vectors:
-            near = await self._vectors.search(namespaces, question.text, CANDIDATES)
+        if near := await self._near(namespaces, question.text):
             entries = await memory.get_all(namespaces, [memory_id for memory_id, _ in near])
             by_meaning = [(entries[memory_id], similarity) for memory_id, similarity in near if memory_id in entries]
         return Found(
@@ -166,6 +172,17 @@ class Recall:
             [(entry, similarity) for entry, similarity in by_meaning if not kinds or entry.kind in kinds],
             [entry for entry in about if not kinds or entry.kind in kinds],
         )
+
+    async def _near(self, namespaces: Sequence[Namespace], text: str) -> list[tuple[str, float]]:
+        """Words find enough to go on: no task waits long for a model that does not answer."""
+        if self._vectors is None:
+            return []
+        try:
+            async with asyncio.timeout(MEANING_SECONDS):
+                return await self._vectors.search(namespaces, text, CANDIDATES)
+        except (ModelError, TimeoutError) as error:
+            logger.warning("Memory is searched by words only: %s", error or "the embeddings take too long")
+            return []
 
     async def _with_contradicting(
         self, namespaces: Sequence[Namespace], ranked: list[RecalledEntry]

@@ -1,15 +1,12 @@
-"""What entries mean: a vector of each, kept in the database, and searched in memory.
-
-Imported only where there are embeddings: numpy takes a while, and some memory.
-"""
+"""What entries mean: a vector of each, kept in the database, and searched in memory."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Protocol
 
 from vgproject.errors import ModelError, StorageError
 from vgproject.knowledge.embedder import Embedder
@@ -27,40 +24,23 @@ MAX_CHARACTERS = 2_000
 AGAIN_SECONDS = 30.0
 """After the model or the database failed. Also how often entries of other processes are looked for."""
 
-Matrix = npt.NDArray[np.float32]
-
 logger = logging.getLogger(__name__)
 
 
-class Index:
-    """The vectors of one memory; later ones of the same entry take the place of earlier ones."""
+class Index(Protocol):
+    """See `vector_index`, which is imported with the first vector: what it is made with takes a while, and memory."""
 
-    def __init__(self) -> None:
-        self.last_number = 0
-        self._places: dict[str, int] = {}
-        self._ids: list[str] = []
-        self._vectors: Matrix = np.empty((0, 0), np.float32)
+    def add(self, memory_id: str, vector: bytes) -> None: ...
 
-    def add(self, memory_id: str, vector: bytes) -> None:
-        values = np.frombuffer(vector, np.dtype("<f4"))
-        place = self._places.setdefault(memory_id, len(self._ids))
-        if place == len(self._ids):
-            self._ids.append(memory_id)
-        if place >= len(self._vectors):
-            grown: Matrix = np.empty((max(64, 2 * place), len(values)), np.float32)
-            if place:
-                grown[:place] = self._vectors[:place]
-            self._vectors = grown
-        self._vectors[place] = values
+    def nearest(self, vector: bytes, limit: int) -> list[tuple[str, float]]: ...
 
-    def nearest(self, vector: bytes, limit: int) -> list[tuple[str, float]]:
-        """Ids with the cosine of the angle between, the nearest first."""
-        count = len(self._ids)
-        if not count:
-            return []
-        near = self._vectors[:count] @ np.frombuffer(vector, np.dtype("<f4"))
-        best = np.argpartition(-near, min(limit, count) - 1)[:limit]
-        return sorted(((self._ids[place], float(near[place])) for place in best), key=lambda found: -found[1])
+
+@dataclass
+class Loaded:
+    """The vectors of one memory up to a number; ``index`` is there with the first."""
+
+    last_number: int = 0
+    index: Index | None = None
 
 
 class Vectors:
@@ -69,7 +49,7 @@ class Vectors:
     def __init__(self, database: Database, embedder: Embedder) -> None:
         self._database = database
         self._embedder = embedder
-        self._indexes: dict[str, Index] = {}
+        self._loaded: dict[str, Loaded] = {}
         self._reading = asyncio.Lock()
 
     async def search(self, namespaces: Sequence[Namespace], query: str, limit: int) -> list[tuple[str, float]]:
@@ -77,10 +57,12 @@ class Vectors:
 
         Raises `ModelError`.
         """
+        indexes = [index for space in namespaces if (index := await self._index(space.name))]
+        if not indexes:
+            return []
         (asked,) = await self._embedder.embed([query[:MAX_CHARACTERS]])
         found: list[tuple[str, float]] = []
-        for namespace in namespaces:
-            index = await self._index(namespace.name)
+        for index in indexes:
             found += await asyncio.to_thread(index.nearest, asked, limit)
         return sorted(found, key=lambda one: -one[1])[:limit]
 
@@ -111,15 +93,19 @@ class Vectors:
             await work.memory.put_vectors(rows)
             await work.commit()
 
-    async def _index(self, namespace: str) -> Index:
+    async def _index(self, namespace: str) -> Index | None:
         async with self._reading:
-            index = self._indexes.setdefault(namespace, Index())
+            loaded = self._loaded.setdefault(namespace, Loaded())
             async with self._database.unit_of_work() as work:
-                new = await work.memory.vectors_after(namespace, self._embedder.name, index.last_number)
+                new = await work.memory.vectors_after(namespace, self._embedder.name, loaded.last_number)
+            if new and loaded.index is None:
+                make_index = await asyncio.to_thread(resolve_name, "vgproject.knowledge.vector_index:VectorIndex")
+                loaded.index = make_index()
             for number, memory_id, vector in new:
-                index.add(memory_id, vector)
-                index.last_number = number
-            return index
+                assert loaded.index is not None
+                loaded.index.add(memory_id, vector)
+                loaded.last_number = number
+            return loaded.index
 
 
 @asynccontextmanager
