@@ -16,6 +16,7 @@ TOOLS = [
     "read_file",
     "search_files",
     "recall",
+    "remember",
     "web_search",
     "web_fetch",
     "ask_user",

@@ -50,5 +50,6 @@ def _is_news(change: MemoryChange, told: Mapping[str, str], question: Question) 
 
 
 def _reason(change: MemoryChange) -> str:
-    why = f" ({one_line(change.reason)})" if change.reason else ""
+    # What a model gave as its reason may have been copied from anywhere.
+    why = f" ({one_line(change.reason)})" if change.reason and change.actor.kind == "user" else ""
     return f"Changed by {one_line(change.actor.id, 80)}: {HAPPENED[change.change]}{why}."
