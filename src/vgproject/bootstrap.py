@@ -14,6 +14,7 @@ from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.knowledge.memory import Memory
 from vgproject.llm.base import Backend
 from vgproject.llm.llm import Llm
+from vgproject.memory_commands import MemoryCommands
 from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
 from vgproject.session_files import SessionFiles
@@ -52,6 +53,7 @@ class Services(Parts):
     loaded: Loaded
     engine: Engine
     sessions: SessionService
+    memory_commands: MemoryCommands
 
 
 @asynccontextmanager
@@ -121,10 +123,11 @@ async def open_services(
         parts.event_log.observe(observe)
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
+        memory_commands = MemoryCommands(parts.memory, project=config.project)
         sessions = SessionService(
             database=parts.database,
             event_log=parts.event_log,
-            memory=parts.memory,
+            memory=memory_commands,
             llm=parts.llm,
             files=files,
             engine=engine,
@@ -140,4 +143,4 @@ async def open_services(
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
-        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions)
+        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, memory_commands=memory_commands)

@@ -24,6 +24,11 @@ ChangeKind = Literal["added", "merged", "updated", "superseded", "forgotten", "r
 Settlement = Literal["keep_first", "keep_second", "keep_both", "rewrite"]
 """``rewrite``: a new text takes the place of both."""
 
+MAX_CONTENT = 8_000
+"""Characters of an entry. A longer text is no fact any more: it belongs into a file."""
+MAX_TAGS = 20
+
+Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[\w.:/-]+$", max_length=60)]
 
 
