@@ -23,7 +23,7 @@ from vgproject.schema.previews import MAX_DATA_BYTES
 Schema = dict[str, Any]
 
 PAGE = Path("docs/protocol.md")
-HEADINGS = {"Command": "Commands", "Event": "Events", "Delta": "Deltas", "Answer": "Answers"}
+HEADINGS = {"Command": "Commands", "Event": "Events", "Delta": "Deltas", "MemoryFrame": "Memory", "Answer": "Answers"}
 HTTP = """
 ## HTTP
 
@@ -32,8 +32,9 @@ Every path needs a token, but for {open_paths}. An error is a [`Problem`](#probl
 WEBSOCKET = """
 ## WebSocket
 
-`/v1/ws` takes [commands](#commands) and sends [events](#events), [deltas](#deltas) and [answers](#answers), each a JSON
-object in a text frame. Several events or deltas can come as a JSON array in one frame. Fields with * are always there.
+`/v1/ws` takes [commands](#commands) and sends [events](#events), [deltas](#deltas), changes of [memory](#memory) and
+[answers](#answers), each a JSON object in a text frame. Several of them, but for answers, can come as a JSON array in one
+frame. Fields with * are always there.
 """
 COMMANDS = "Each has a `type`, can have these fields, and has those of its type.\n"
 EVENTS = f"""Each is an `EventFrame` with one of the types below; the tables of the types are those of its `data`.

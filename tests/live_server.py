@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from sample import make_project, script, write_script
@@ -70,3 +74,31 @@ async def receive(websocket: ClientConnection, *types: str) -> list[dict[str, An
 
 async def send(websocket: ClientConnection, **command: Any) -> None:
     await websocket.send(json.dumps(command))
+
+
+@asynccontextmanager
+async def served(app: Any, **options: Any) -> AsyncIterator[str]:
+    """By plain uvicorn, without what our own server adds to its sockets."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **options))
+        serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001  (`serve` takes the signals)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def slow_socket(url: str) -> socket.socket:
+    """One whose system takes little for a program that does not read."""
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    slow.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+    slow.setblocking(False)
+    return slow
+
+
+async def figure(http: httpx.AsyncClient, name: str) -> float:
+    found = re.search(rf"^{name} (\S+)$", (await http.get("/metrics")).text, re.MULTILINE)
+    assert found
+    return float(found[1])

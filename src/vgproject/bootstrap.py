@@ -18,6 +18,7 @@ from vgproject.knowledge.vectors import run_vectors
 from vgproject.llm.base import Backend
 from vgproject.llm.embeddings.choice import create_embedder
 from vgproject.llm.llm import Llm
+from vgproject.memory_commands import MemoryCommands
 from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
 from vgproject.session_files import SessionFiles
@@ -57,6 +58,7 @@ class Services(Parts):
     engine: Engine
     sessions: SessionService
     caretaker: Caretaker
+    memory_commands: MemoryCommands
 
 
 @asynccontextmanager
@@ -138,10 +140,11 @@ async def open_services(
         parts.event_log.observe(observe)
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
+        memory_commands = MemoryCommands(parts.memory, project=config.project)
         sessions = SessionService(
             database=parts.database,
             event_log=parts.event_log,
-            memory=parts.memory,
+            memory=memory_commands,
             llm=parts.llm,
             files=files,
             engine=engine,
@@ -159,4 +162,11 @@ async def open_services(
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
         await stack.enter_async_context(run_caretaker(caretaker, parts.memory, config.memory.care, utc_now))
-        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, caretaker=caretaker)
+        yield Services(
+            **vars(parts),
+            loaded=loaded,
+            engine=engine,
+            sessions=sessions,
+            memory_commands=memory_commands,
+            caretaker=caretaker,
+        )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Annotated, Any, Literal, NoReturn, Optional
+from typing import Annotated, Any, Literal, NoReturn, Optional, get_args
 
 import typer
 
@@ -51,6 +51,22 @@ PlanGate = Annotated[
     typer.Option("--plan-gate/--no-plan-gate", help="Wait for your word before the plan is followed."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print native events, one a line.")]
+Plain = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Scope = Annotated[
+    Literal["project", "user"], typer.Option(help="The project's memory, or your own, which others do not see.")
+]
+MemoryKindName = Literal["key_fact", "key_snippet", "research_note", "related_file", "work_log", "decision"]
+Kinds = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(metavar=f"[{'|'.join(get_args(MemoryKindName))}]", help="Entries of this kind only; may be repeated."),
+]
+Tags = Annotated[Optional[list[str]], typer.Option(help="May be repeated.")]  # noqa: UP045
+ConfidenceOption = Annotated[
+    Optional[Literal["certain", "likely", "unsure"]],  # noqa: UP045
+    typer.Option("--confidence", help="How sure it is."),
+]
+Reason = Annotated[Optional[str], typer.Option(help="Told with the change.")]  # noqa: UP045
+MemoryId = Annotated[str, typer.Argument(metavar="ENTRY")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
 
@@ -96,6 +112,11 @@ def _drop_output() -> None:
 
 def _hosts(given: list[str] | None) -> dict[str, Any]:
     return {"sandbox_limits": {"allowed_hosts": given}} if given else {}
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Without what was not said."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _models(given: list[str] | None) -> dict[str, Any]:
@@ -287,34 +308,137 @@ def upgrade(database_url: DatabaseOption = None) -> None:
 
 
 @memory_app.command("list")
-def list_memory(project: Project = None, server: Server = None) -> None:
+def list_memory(
+    kind: Kinds = None,
+    tag: Annotated[Optional[str], typer.Option(help="Entries with this tag only.")] = None,  # noqa: UP045
+    status: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="[active|superseded|forgotten]", help="By default active; may be repeated."),
+    ] = None,
+    limit: Annotated[Optional[int], typer.Option(min=1, help="By default all.")] = None,  # noqa: UP045
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
     """List what is known about the project."""
-    _call("sessions:show_memory", "/v1/memory", {"project": project}, server=server)
+    which, query = {"project": project, "scope": scope}, _given(kind=kind, tag=tag, status=status)
+    _call("memory:list_entries", which, query, server=server, limit=limit, as_json=as_json)
 
 
 @memory_app.command("search")
-def search_memory(query: str, project: Project = None, server: Server = None) -> None:
+def search_memory(
+    query: str,
+    kind: Kinds = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
     """Find what is known about something."""
-    _call("sessions:show_memory", "/v1/memory/search", {"project": project}, server=server, query=query)
+    which, asked = {"project": project, "scope": scope}, _given(q=query, kind=kind, limit=limit)
+    _call("memory:search", which, asked, server=server, as_json=as_json)
+
+
+@memory_app.command("show")
+def show_memory(memory_id: MemoryId, server: Server = None, as_json: Plain = False) -> None:
+    """Show all about one entry."""
+    _call("memory:show", memory_id, server=server, as_json=as_json)
 
 
 @memory_app.command("add")
-def add_memory(content: str, kind: str = "key_fact", project: Project = None, server: Server = None) -> None:
+def add_memory(
+    content: str,
+    kind: Annotated[MemoryKindName, typer.Option()] = "key_fact",
+    tag: Tags = None,
+    confidence: ConfidenceOption = None,
+    replaces: Annotated[Optional[list[str]], typer.Option(help="An entry whose place it takes.")] = None,  # noqa: UP045
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
     """Add an entry by hand."""
-    body = {"kind": kind, "content": content}
-    _call("sessions:change_memory", "POST", "/v1/memory", body, {"project": project}, server=server)
+    body = _given(content=content, kind=kind, tags=tag, confidence=confidence, replaces=replaces)
+    _call("memory:add", {"project": project, "scope": scope}, body, server=server, as_json=as_json)
 
 
 @memory_app.command("edit")
-def edit_memory(memory_id: str, content: str, server: Server = None) -> None:
-    """Change an entry's text."""
-    _call("sessions:change_memory", "PATCH", f"/v1/memory/{memory_id}", {"content": content}, {}, server=server)
+def edit_memory(
+    memory_id: MemoryId,
+    content: Annotated[Optional[str], typer.Argument()] = None,  # noqa: UP045
+    kind: Annotated[Optional[MemoryKindName], typer.Option()] = None,  # noqa: UP045
+    tag: Tags = None,
+    confidence: ConfidenceOption = None,
+    version: Annotated[Optional[int], typer.Option(min=1, help="The one that is meant; default: the current.")] = None,  # noqa: UP045
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
+    """Change an entry's text, kind, tags or confidence."""
+    changes = _given(content=content, kind=kind, tags=tag, confidence=confidence)
+    _call("memory:edit", memory_id, changes, version=version, server=server, as_json=as_json)
 
 
 @memory_app.command("forget")
-def forget_memory(memory_id: str, server: Server = None) -> None:
-    """Forget an entry."""
-    _call("sessions:change_memory", "DELETE", f"/v1/memory/{memory_id}", {}, {}, server=server)
+def forget_memory(
+    memory_id: MemoryId,
+    reason: Reason = None,
+    version: Annotated[Optional[int], typer.Option(min=1, help="The one that is meant; default: any.")] = None,  # noqa: UP045
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
+    """Forget an entry; it can be restored."""
+    query = _given(reason=reason, version=version)
+    _call("memory:forget", memory_id, query, server=server, as_json=as_json)
+
+
+@memory_app.command("restore")
+def restore_memory(
+    memory_id: MemoryId,
+    to_version: Annotated[Optional[int], typer.Option(min=1, help="By default as it was last.")] = None,  # noqa: UP045
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
+    """Make a forgotten or superseded entry known again, or an older version the current one."""
+    _call("memory:restore", memory_id, _given(to_version=to_version), server=server, as_json=as_json)
+
+
+@memory_app.command("history")
+def show_history(memory_id: MemoryId, server: Server = None, as_json: Plain = False) -> None:
+    """Show every version of an entry: who changed what, when and why."""
+    _call("memory:show_history", memory_id, server=server, as_json=as_json)
+
+
+@memory_app.command("conflicts")
+def list_conflicts(
+    settle: Annotated[
+        Optional[tuple[str, str]],  # noqa: UP045
+        typer.Option(metavar="CONFLICT keep_first|keep_second|keep_both|rewrite", help="Say which entry is right."),
+    ] = None,
+    content: Annotated[Optional[str], typer.Option(help="With rewrite: what takes the place of both.")] = None,  # noqa: UP045
+    reason: Reason = None,
+    settled: Annotated[bool, typer.Option("--settled", help="List those that are settled too.")] = False,
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
+    """List the entries that contradict each other, or settle which is right."""
+    if settle:
+        conflict_id, settlement = settle
+        body = _given(settlement=settlement, content=content, reason=reason)
+        _call("memory:settle", conflict_id, body, server=server, as_json=as_json)
+    which = {"project": project, "scope": scope}
+    _call("memory:list_conflicts", which, settled=settled, server=server, as_json=as_json)
+
+
+@memory_app.command("watch")
+def watch_memory(
+    scope: Scope = "project", project: Project = None, server: Server = None, as_json: Plain = False
+) -> None:
+    """Print what is known, then each change of it, until you stop it."""
+    _call("memory:watch", {"project": project, "scope": scope}, server=server, as_json=as_json)
 
 
 if __name__ == "__main__":

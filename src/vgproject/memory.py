@@ -8,12 +8,20 @@ from vgproject.knowledge.freshness import FileReader
 from vgproject.knowledge.memory import Memory
 from vgproject.knowledge.namespaces import Namespace, of_project, of_user
 from vgproject.knowledge.news import choose_news
-from vgproject.knowledge.notes import MAX_CONTENT, Note
+from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Question, Recall, compare_with_files, fit
 from vgproject.knowledge.seen_texts import SeenTexts
 from vgproject.schema.base import Actor
 from vgproject.schema.events import MemoryMerged, RecalledEntry
-from vgproject.schema.memory import MemoryConflict, MemoryEntry, MemoryKind, MemoryOrigin, MemorySource, Place
+from vgproject.schema.memory import (
+    MAX_CONTENT,
+    MemoryConflict,
+    MemoryEntry,
+    MemoryKind,
+    MemoryOrigin,
+    MemorySource,
+    Place,
+)
 from vgproject.utils.text import shorten
 
 Heads = dict[str, tuple[str, int]]

@@ -20,10 +20,8 @@ from vgproject.errors import (
     UnavailableError,
 )
 from vgproject.event_log import EventLog, NewEvent, StoredEvent
-from vgproject.knowledge.memory import Edit, Memory
-from vgproject.knowledge.namespaces import of_project
-from vgproject.knowledge.notes import Note
 from vgproject.llm.llm import Llm
+from vgproject.memory_commands import MemoryCommands
 from vgproject.models.tables import SessionRow, TaskRow
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.event_store import Answer, NewSession
@@ -52,7 +50,6 @@ from vgproject.schema.events import (
     UserMessage,
 )
 from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceView
-from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
 from vgproject.tools.registry import Toolbox, parse_arguments
@@ -100,7 +97,7 @@ class SessionService:
         *,
         database: Database,
         event_log: EventLog,
-        memory: Memory,
+        memory: MemoryCommands,
         llm: Llm,
         files: SessionFiles,
         engine: Engine,
@@ -200,12 +197,9 @@ class SessionService:
                 return await self._update_settings(command, admission)
             case c.Rewind():
                 return await self._rewind(command, admission)
-            case c.Remember():
-                return await self._remember(command, admission)
-            case c.UpdateMemory():
-                return await self._update_memory(command, admission)
-            case c.Forget():
-                return await self._forget(command, admission)
+            case c.Remember() | c.UpdateMemory() | c.Forget() | c.RestoreMemory() | c.SettleMemory():
+                project, scope = await self.project_of(command, caller := admission.caller), admission.scope
+                return await self._memory.execute(command, caller.actor, project=project, scope=scope)
             case _:
                 raise CommandError(f"{command.type!r} is a command of the connection, not of a session.")
 
@@ -554,35 +548,11 @@ class SessionService:
             )
         return answer
 
-    # Memory
-
-    async def _remember(self, command: c.Remember, admission: Admission) -> Ack:
-        project = str(self._project.resolve())
-        if command.session_id:
-            project = (await self._session(command, admission)).project
-        origin = MemoryOrigin(session_id=command.session_id, actor=admission.caller.user_id)
-        note = Note(kind=command.kind, content=command.content, source="user")
-        actor = admission.caller.actor
-        entry, _ = await self._memory.add(of_project(project), note, origin, actor=actor, scope=admission.scope)
-        return entry.model_dump()
-
-    async def _update_memory(self, command: c.UpdateMemory, admission: Admission) -> Ack:
-        entry = await self._memory.update(
-            command.memory_id,
-            Edit(content=command.content),
-            actor=admission.caller.actor,
-            version=command.version,
-            scope=admission.scope,
-        )
-        return entry.model_dump()
-
-    async def _forget(self, command: c.Forget, admission: Admission) -> Ack:
-        entry = await self._memory.forget(
-            command.memory_id, actor=admission.caller.actor, version=command.version, scope=admission.scope
-        )
-        return entry.model_dump()
-
     # Shared by the above
+
+    async def project_of(self, command: c.Command, caller: Caller) -> str | None:
+        """That of the command's session; ``None`` where it names none."""
+        return (await self.get_session(command.session_id, caller)).project if command.session_id else None
 
     async def _session(self, command: c.Command, admission: Admission) -> SessionView:
         if command.session_id is None:

@@ -8,7 +8,7 @@ from vgproject.agents.reporter import Reporter
 from vgproject.agents.settling import Settler
 from vgproject.errors import StorageError, VgprojectError
 from vgproject.knowledge.memory import Memory
-from vgproject.knowledge.notes import MAX_CONTENT, Note
+from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Recall
 from vgproject.memory import MemorySaver
 from vgproject.schema.base import EventData, Phase
@@ -20,7 +20,7 @@ from vgproject.schema.events import (
     TaskRetried,
     ToolCompleted,
 )
-from vgproject.schema.memory import MemoryConflict
+from vgproject.schema.memory import MAX_CONTENT, MemoryConflict
 from vgproject.tools.memory import Remember
 from vgproject.utils.text import first_line, shorten
 from vgproject.workspace.text_reader import TextReader

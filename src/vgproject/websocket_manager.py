@@ -16,6 +16,8 @@ from vgproject import __version__
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import Services
 from vgproject.errors import CommandError, RateLimitedError, UnauthenticatedError, VgprojectError
+from vgproject.knowledge.namespaces import Namespace
+from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
@@ -59,6 +61,7 @@ class ConnectionState:
     caller: Caller | None = None
     id: str = field(default_factory=lambda: new_id("con"))
     subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """By session, or by `_topic` of a memory."""
     bad_frames: int = 0
 
 
@@ -190,6 +193,12 @@ class WebSocketManager:
         if isinstance(command, c.Unsubscribe):
             await self._unsubscribe(state, command.session_id or "")
             return f.Ack(id=command.id)
+        if isinstance(command, c.SubscribeMemory):
+            await self._subscribe_memory(state, state.caller, command)
+            return None
+        if isinstance(command, c.UnsubscribeMemory):
+            await self._unsubscribe(state, _topic(await self._memory_of(command, state.caller)))
+            return f.Ack(id=command.id)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
         ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
         await state.outbox.send(ack.model_dump_json().encode())
@@ -236,11 +245,42 @@ class WebSocketManager:
             outbox=state.outbox,
             heartbeat_seconds=self._limits.heartbeat_seconds,
         )
-        state.subscriptions[session_id] = asyncio.create_task(
-            self._run_subscription(state, subscription), name=f"subscription {session_id}"
+        self._start(state, session_id, subscription)
+
+    async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
+        namespace = await self._memory_of(command, caller)
+        head = await self._services.memory.begin(namespace)
+        recovered = command.epoch in (None, head.epoch) and command.after <= head.memory_seq
+        subscribed = f.MemorySubscribed(
+            id=command.id,
+            project="" if namespace.scope == "user" else namespace.owner,
+            scope=namespace.scope,
+            recovered=recovered,
+            memory_seq=head.memory_seq,
+            epoch=head.epoch,
+        )
+        await self._unsubscribe(state, _topic(namespace))
+        await state.outbox.send(subscribed.model_dump_json().encode())
+        subscription = MemorySubscription(
+            namespace,
+            head,
+            after=command.after if recovered and command.after else None,
+            memory=self._services.memory,
+            outbox=state.outbox,
+            poll_seconds=self._limits.heartbeat_seconds,
+        )
+        self._start(state, _topic(namespace), subscription)
+
+    async def _memory_of(self, command: c.SubscribeMemory | c.UnsubscribeMemory, caller: Caller) -> Namespace:
+        project = command.project or await self._services.sessions.project_of(command, caller)
+        return self._services.memory_commands.namespace(caller.actor, scope=command.scope, project=project)
+
+    def _start(self, state: ConnectionState, topic: str, subscription: Subscription | MemorySubscription) -> None:
+        state.subscriptions[topic] = asyncio.create_task(
+            self._run_subscription(state, subscription), name=f"subscription {topic}"
         )
 
-    async def _run_subscription(self, state: ConnectionState, subscription: Subscription) -> None:
+    async def _run_subscription(self, state: ConnectionState, subscription: Subscription | MemorySubscription) -> None:
         """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
         ours the connection is closed: the client comes back with what it has."""
         with suppress(WebSocketDisconnect):
@@ -255,15 +295,15 @@ class WebSocketManager:
                 await self._refuse(state, None, VgprojectError(_SUBSCRIPTION_MISTAKE))
                 await state.outbox.close(1011, _SUBSCRIPTION_MISTAKE)
 
-    async def _unsubscribe(self, state: ConnectionState, session_id: str) -> None:
-        if task := state.subscriptions.pop(session_id, None):
+    async def _unsubscribe(self, state: ConnectionState, topic: str) -> None:
+        if task := state.subscriptions.pop(topic, None):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     async def _stop_subscriptions(self, state: ConnectionState) -> None:
-        for session_id in tuple(state.subscriptions):
-            await self._unsubscribe(state, session_id)
+        for topic in tuple(state.subscriptions):
+            await self._unsubscribe(state, topic)
 
     async def drain(self, grace_seconds: float) -> None:
         """Tell everybody that the server stops; who does not read now misses it."""
@@ -276,6 +316,10 @@ class WebSocketManager:
     async def close_all(self, code: int, reason: str) -> None:
         closing = (state.outbox.close(code, reason) for state in tuple(self._connections))
         await asyncio.gather(*closing, return_exceptions=True)
+
+
+def _topic(namespace: Namespace) -> str:
+    return f"memory/{namespace.name}"
 
 
 def _parse_frame(frame: str) -> dict[str, object]:

@@ -7,7 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +42,33 @@ class Terminal:
             text=True,
             timeout=60,
         )
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*VGPROJECT, *words],
+            cwd=self.project,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """The commands find the server through the data directory."""
+        with self.start("serve", "--port", "0") as server:
+            try:
+                assert server.stdout
+                assert "ready at" in server.stdout.readline()
+                yield
+            finally:
+                server.terminate()
+
+    def ask(self, *words: str) -> Any:
+        done = self.run("memory", *words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -230,3 +260,17 @@ def test_a_question_goes_to_the_terminal_not_into_a_pipe_and_can_be_left_at_once
     assert "python3 -c" in asked.decode()
     events = [json.loads(line) for line in output.splitlines()]
     assert "approval_requested" in {event["type"] for event in events}
+
+
+def test_memory_is_watched_from_what_is_known_on(terminal: Terminal) -> None:
+    with terminal.serving():
+        entry = terminal.ask("add", "Water is wet.")["memory_id"]
+        with terminal.start("memory", "watch") as watching:
+            assert watching.stdout
+            assert watching.stdout.readline() == f"{entry}  v1  Water is wet.\n"
+            terminal.ask("edit", entry, "Water is very wet.")
+            changed = watching.stdout.readline()
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(timeout=30) == 130
+    assert changed.startswith(f"{entry}  v2  updated by owner at ")
+    assert changed.endswith(": Water is very wet.\n")

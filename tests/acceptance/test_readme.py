@@ -89,7 +89,7 @@ def test_every_example_does_what_the_readme_says(tmp_path: Path) -> None:
     [config] = examples("toml")
     (tmp_path / ".config/vgproject").mkdir(parents=True)
     (tmp_path / ".config/vgproject/config.toml").write_text(config)
-    command_line, serve, export, http = examples("sh")
+    command_line, serve, export, http, memory, conflicts = examples("sh")
 
     shown = reader.run(["bash", "-e"], command_line)
     assert "+    return a + b" in shown
@@ -104,6 +104,15 @@ def test_every_example_does_what_the_readme_says(tmp_path: Path) -> None:
         shown = reader.run(["bash", "-e"], http)
         assert [line for line in shown.splitlines() if line.startswith("event: ")][-1] == "event: task_completed"
         assert '"events":[{"seq":4,' in shown
+        known = reader.run(["bash", "-e"], memory)
+        assert [line.split()[:2] for line in known.splitlines() if re.match(r" v\d", line)] == [
+            ["v1", "added"],
+            ["v2", "updated"],
+            ["v3", "forgotten"],
+            ["v4", "restored"],
+        ]
+        assert '"content": "Releases are cut from the branch stable"' in known
+        assert "superseded  The server listens on port 80" in reader.run(["bash", "-e"], conflicts)
         if node := shutil.which("node"):
             [client] = examples("js")
             assert "research_complete" in reader.run([node, "--experimental-websocket"], client)

@@ -20,6 +20,7 @@ from vgproject.knowledge.memory import Memory
 from vgproject.knowledge.namespaces import of_project
 from vgproject.knowledge.notes import Note
 from vgproject.llm.llm import Llm
+from vgproject.memory_commands import MemoryCommands
 from vgproject.repositories.event_store import NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
@@ -168,6 +169,8 @@ class World:
             found += [(frame.type, numbers.get(frame.task_id or "")) for frame in frames]
             found.append((view.status, [task.status for task in view.tasks]))
         entries = await self.memory.list_entries(of_project(self.project))
+        found.append(len(await self.memory.conflicts(of_project(self.project))))
+        found.append((await self.memory.head(of_project(self.project))).memory_seq)
         return [*found, *((entry.content, entry.version) for entry in entries)]
 
 
@@ -195,7 +198,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         sessions = SessionService(
             database=database,
             event_log=event_log,
-            memory=memory,
+            memory=MemoryCommands(memory, project=path),
             llm=Llm(config.llm, {}),
             files=SessionFiles(event_log, Workspaces(path, {}, UNBOXED)),
             engine=engine,
@@ -310,9 +313,30 @@ async def update_memory(world: World) -> c.AnyCommand:
     return c.UpdateMemory(memory_id=entry.memory_id, content="Water is wet.", version=1)
 
 
+async def remember_in_place_of_another(world: World) -> c.AnyCommand:
+    entry = await world.add_fact("Water is dry.")
+    return c.Remember(session_id=world.session_id, content="Water is wet.", replaces=[entry.memory_id])
+
+
 async def forget(world: World) -> c.AnyCommand:
     entry = await world.add_fact("Water is dry.")
     return c.Forget(memory_id=entry.memory_id, version=1)
+
+
+async def restore_memory(world: World) -> c.AnyCommand:
+    entry = await world.add_fact("Water is wet.")
+    await world.execute(c.UpdateMemory(memory_id=entry.memory_id, content="Water is dry.", version=1))
+    await world.execute(c.Forget(memory_id=entry.memory_id))
+    return c.RestoreMemory(memory_id=entry.memory_id, to_version=1)
+
+
+async def settle_memory(world: World) -> c.AnyCommand:
+    await world.add_fact("The server listens on port 80.")
+    await world.add_fact("The server listens on port 8080.")
+    [conflict] = await world.memory.conflicts(of_project(world.project))
+    return c.SettleMemory(
+        conflict_id=conflict.conflict_id, settlement="rewrite", content="The server listens on a free port."
+    )
 
 
 CASES = [
@@ -332,8 +356,11 @@ CASES = [
     resolve_recovery,
     update_settings,
     remember,
+    remember_in_place_of_another,
     update_memory,
     forget,
+    restore_memory,
+    settle_memory,
 ]
 AFTERWARDS: dict[Prepare, EventData] = {
     message_to_a_running_task: TaskCancelled(),
@@ -376,15 +403,16 @@ async def _go_on(world: World, prepare: Prepare) -> None:
 
 async def test_the_same_command_sent_twice_at_once_has_one_effect_and_one_answer(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
-        for prepare in (resolve_approval, pause, message_to_a_running_task, retry):
+        session_commands = (resolve_approval, pause, message_to_a_running_task, retry)
+        for prepare in (*session_commands, remember, update_memory, forget, restore_memory, settle_memory):
             await world.begin_anew()
             command = await prepare(world)
             answers = await asyncio.gather(*(world.execute(command, "scope") for _ in range(3)))
             plain = [{key: value for key, value in answer.items() if key != "duplicate"} for answer in answers]
             assert plain == [plain[0]] * 3
-            head = (await world.event_log.head(world.session_id)).seq
+            effects = await world.effects()
             assert {**plain[0], "duplicate": True} == await world.execute(command, "scope")
-            assert (await world.event_log.head(world.session_id)).seq == head
+            assert await world.effects() == effects
 
 
 async def test_a_second_answer_of_another_command_is_refused(tmp_path: Path) -> None:

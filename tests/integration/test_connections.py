@@ -4,17 +4,15 @@ import asyncio
 import json
 import logging
 import os
-import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
@@ -24,7 +22,18 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
-from live_server import HEADERS, TOKEN, frames, open_websocket, receive, running_server, send
+from live_server import (
+    HEADERS,
+    TOKEN,
+    figure,
+    frames,
+    open_websocket,
+    receive,
+    running_server,
+    send,
+    served,
+    slow_socket,
+)
 from sample import make_project, script, write_script
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import open_services
@@ -41,15 +50,6 @@ CONNECTION_BYTES = 256 * 1024
 LIMITS = {"connection_bytes": CONNECTION_BYTES, "command_burst": 2000}
 
 
-def slow_socket(url: str) -> socket.socket:
-    """One whose system takes little for a program that does not read."""
-    slow = socket.socket()
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    slow.connect(("127.0.0.1", int(url.rpartition(":")[2])))
-    slow.setblocking(False)
-    return slow
-
-
 async def fill(websocket: ClientConnection, *, messages: int, size: int) -> tuple[str, int]:
     """A session whose task waits for a person, and has been told ``messages`` of that size: its id and last seq."""
     await send(websocket, type="task", content="Mend it", settings={"approvals": "always"})
@@ -63,12 +63,6 @@ async def fill(websocket: ClientConnection, *, messages: int, size: int) -> tupl
         if told == messages:
             return session_id, frame["seq"]
     raise AssertionError("closed")
-
-
-async def figure(http: httpx.AsyncClient, name: str) -> float:
-    found = re.search(rf"^{name} (\S+)$", (await http.get("/metrics")).text, re.MULTILINE)
-    assert found
-    return float(found[1])
 
 
 async def events_until(websocket: ClientConnection, seq: int) -> list[int]:
@@ -274,19 +268,6 @@ async def test_following_a_session_that_is_not_there_is_an_error(tmp_path: Path)
 class BrokenBroker(InProcessBroker):
     def partial(self, session_id: str) -> list[Delta]:
         raise KeyError("a mistake in the broker")
-
-
-@asynccontextmanager
-async def served(app: Any, **options: Any) -> AsyncIterator[str]:
-    """By plain uvicorn, without what our own server adds to its sockets."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **options))
-        serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001  (`serve` takes the signals)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 async def test_a_mistake_in_a_subscription_is_said_logged_and_closes_with_1011(

@@ -17,10 +17,9 @@ from vgproject.agents.model_turn import ModelTurns, Turn, tell
 from vgproject.agents.prompts import load_prompt
 from vgproject.errors import ConflictError, StorageError, VgprojectError
 from vgproject.knowledge.memory import Memory
-from vgproject.knowledge.notes import MAX_CONTENT
 from vgproject.knowledge.quoting import PREFACE, as_recalled, one_line, quote_entry
 from vgproject.schema.base import Actor
-from vgproject.schema.memory import MemoryConflict, MemoryEntry, Settlement
+from vgproject.schema.memory import MAX_CONTENT, MemoryConflict, MemoryEntry, Settlement
 from vgproject.tools.base import Arguments, Tool, ToolFailure, Word
 from vgproject.tools.registry import parse_arguments
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -70,11 +70,22 @@ class Client:
 
         Raises `VgprojectError` with the server's code and sentence where it refuses.
         """
+        subscribe = {"type": "subscribe", "session_id": session_id, "after": after, "deltas": deltas}
+        async for frame in self._follow(subscribe, _event_cursor):
+            yield frame
+
+    async def follow_memory(self, **which: Any) -> AsyncIterator[Frame]:
+        """The state of a memory, then its changes, for ever, as `follow`."""
+        async for frame in self._follow({"type": "subscribe_memory", **which}, _memory_cursor):
+            yield frame
+
+    async def _follow(self, subscribe: Frame, cursor: Callable[[Frame], Frame]) -> AsyncIterator[Frame]:
+        """``cursor``: what the command that takes up the thread after a frame has of it."""
         failures = 0
         while True:
             try:
-                async for frame in self._frames(session_id, after, deltas):
-                    after = frame.get("seq", after)
+                async for frame in self._frames(subscribe):
+                    subscribe = {**subscribe, **cursor(frame)}
                     failures = 0
                     yield frame
             except InvalidStatus as error:
@@ -87,15 +98,25 @@ class Client:
                 await asyncio.sleep(RECONNECT_SECONDS[failures])
                 failures += 1
 
-    async def _frames(self, session_id: str, after: int, deltas: str) -> AsyncIterator[Frame]:
+    async def _frames(self, subscribe: Frame) -> AsyncIterator[Frame]:
         async with self._connect() as websocket:
-            subscribe = {"type": "subscribe", "session_id": session_id, "after": after, "deltas": deltas}
             await websocket.send(json.dumps(subscribe))
             async for frame in _frames_of(websocket):
                 if frame["type"] == "error" and "seq" not in frame:
                     raise VgprojectError(frame["data"]["message"], code=frame["data"]["code"])
                 yield frame
         raise ConnectionClosed(None, None)
+
+
+def _event_cursor(frame: Frame) -> Frame:
+    return {"after": frame["seq"]} if "seq" in frame else {}
+
+
+def _memory_cursor(frame: Frame) -> Frame:
+    """A state counts when it is whole."""
+    if "change" in frame or (frame["type"] == "memory_snapshot" and not frame["more"]):
+        return {"after": frame["memory_seq"], "epoch": frame["epoch"]}
+    return {}
 
 
 async def _frames_of(websocket: ClientConnection) -> AsyncIterator[Frame]:

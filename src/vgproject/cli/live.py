@@ -68,12 +68,8 @@ class LiveView:
             "budget_exceeded": lambda _, data: self._line(
                 f"[yellow]The budget of {data['allowed']} {data['limit']} is used up.[/]"
             ),
-            "memory_recalled": lambda _, data: self._line(
-                f"[dim]Recalled {len(data['entries'])} entries of memory.[/]"
-            ),
-            "memory_merged": lambda _, data: self._line(
-                f"[dim]Memory: {len(data['added'])} new, {len(data['merged'])} known.[/]"
-            ),
+            "memory_recalled": self._recalled,
+            "memory_merged": self._merged,
             "implementation_complete": self._implemented,
             "task_completed": self._completed,
             "task_failed": lambda _, data: self._line(f"\n[bold red]Failed:[/] {escape(data['error']['message'])}"),
@@ -122,6 +118,21 @@ class LiveView:
         self._line(f"\n[bold yellow]? {escape(data['question'])}[/]")
         for number, choice in enumerate(data["choices"], start=1):
             self._line(f"  {number}. {escape(choice)}")
+
+    def _recalled(self, _: Frame, data: Frame) -> None:
+        self._line(f"[dim]Recalled {len(data['entries'])} entries of memory.[/]")
+        for entry in data["entries"]:
+            first = shorten(" ".join(entry["content"].split()), 120)
+            self._line(f"  [dim]{escape(entry['kind'])}: {escape(first)} ({escape(entry['reason'])})[/]")
+
+    def _merged(self, _: Frame, data: Frame) -> None:
+        """The counts that older events do not have are left out, and so are zeros."""
+        names = {"added": "new", "merged": "known", "superseded": "superseded", "conflicting": "conflicting"}
+        counts = {told: len(data.get(name, ())) for name, told in names.items()} | {"refused": data.get("refused", 0)}
+        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name in ("new", "known"))
+        self._line(f"[dim]Memory: {told}.[/]")
+        if counts["conflicting"]:
+            self._line("[yellow]What contradicts what is known needs your word: vgproject memory conflicts[/]")
 
     def _implemented(self, _: Frame, data: Frame) -> None:
         self._line(f"\n{escape(data['summary'])}")

@@ -1,4 +1,4 @@
-"""Looking at sessions and memory of a server: ``sessions``, ``events``, ``diff``, ``apply``, ``memory``."""
+"""Looking at sessions and what they changed, on a server: ``sessions``, ``events``, ``diff``, ``apply``."""
 
 import asyncio
 import sys
@@ -134,34 +134,3 @@ async def _or_last(client: Client, session_id: str | None) -> str:
         if session["project"] == project:
             return str(session["session_id"])
     raise NotFoundError(f"No session of the project {project!r} is known: name one.", code="no_such_session")
-
-
-def show_memory(path: str, options: dict[str, Any], *, server: str | None, query: str | None = None) -> int:
-    async def work(client: Client) -> int:
-        wanted = {"project": _project(options), **({"q": query} if query else {})}
-        entries = await client.request("GET", path, params=wanted)
-        for entry in entries:
-            print(
-                f"{entry['memory_id']}  v{entry['version']}  {entry['kind']:<13} {without_controls(entry['content'])}"
-            )
-        return 0
-
-    return with_client(work, options, server)
-
-
-def change_memory(method: str, path: str, body: dict[str, Any], options: dict[str, Any], *, server: str | None) -> int:
-    async def work(client: Client) -> int:
-        if method == "POST":
-            body["project"] = _project(options)
-        if method == "PATCH":
-            body["version"] = (await client.request("GET", path))["version"]
-        sent = {"json": body} if body else {}
-        entry = await client.request(method, path, **sent)
-        print(f"{entry['memory_id']}  v{entry['version']}  {without_controls(entry['content'])}")
-        return 0
-
-    return with_client(work, options, server)
-
-
-def _project(options: dict[str, Any]) -> str:
-    return str(load_config(options).config.project.resolve())

@@ -26,6 +26,11 @@ class ConflictBook:
         rows = await self._work.memory.get_all({name for row in found for name in (row.first_id, row.second_id)})
         return [_conflict(row, rows) for row in found]
 
+    async def get(self, conflict_id: str) -> MemoryConflict:
+        """Raises as `expect`."""
+        row = await self.expect(conflict_id)
+        return _conflict(row, await self._work.memory.get_all([row.first_id, row.second_id]))
+
     async def expect(self, conflict_id: str) -> MemoryConflictRow:
         """Raises `NotFoundError` (``no_such_conflict``)."""
         if (row := await self._work.memory.conflict(conflict_id)) is None:

@@ -11,7 +11,7 @@ from vgproject.knowledge.ledger import Ledger, entry_of, open_ledger, place_of
 from vgproject.knowledge.memory_settings import MemorySettings
 from vgproject.knowledge.merging import Decision, Known, decide
 from vgproject.knowledge.namespaces import Namespace, parse_namespace
-from vgproject.knowledge.notes import MAX_CONTENT, Note, digest_of, searched_words
+from vgproject.knowledge.notes import Note, digest_of, searched_words
 from vgproject.knowledge.words import MAX_ASKED, weigh
 from vgproject.models.tables import MemoryRow
 from vgproject.repositories.memory_search import Question
@@ -19,6 +19,7 @@ from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema.base import Actor
 from vgproject.schema.events import MemoryMerged
 from vgproject.schema.memory import (
+    MAX_CONTENT,
     Confidence,
     MemoryChange,
     MemoryConflict,
@@ -106,11 +107,18 @@ class Memory:
         kinds: Sequence[MemoryKind] = (),
         tag: str | None = None,
         statuses: Sequence[MemoryStatus] = ("active",),
+        after: str | None = None,
         limit: int | None = None,
     ) -> list[MemoryEntry]:
-        """In the order they were added."""
+        """In the order they were added, from the one with the id ``after`` on.
+
+        Raises `NotFoundError` (``no_such_memory``) where this memory has no such entry.
+        """
         async with self._database.unit_of_work() as work:
-            rows = await work.memory.page(namespace.name, kinds=kinds, tag=tag, statuses=statuses, limit=limit)
+            number = (await _expect(work, after, namespace)).number if after else 0
+            rows = await work.memory.page(
+                namespace.name, kinds=kinds, tag=tag, statuses=statuses, after=number, limit=limit
+            )
         return [entry_of(row) for row in rows]
 
     async def get(self, memory_id: str) -> MemoryEntry:
@@ -169,6 +177,21 @@ class Memory:
             rows = await work.memory.namespaces([space.name for space in namespaces])
         return {row.name: Head(row.epoch, row.head_seq) for row in rows}
 
+    async def begin(self, namespace: Namespace) -> Head:
+        """As `head`; a memory of which nothing is known yet is named now."""
+        async with self._database.unit_of_work() as work:
+            row = await work.memory.namespace(namespace.name)
+            if row is None:
+                row = await work.memory.lock(namespace.name, epoch=self._new_id("epo"))
+                await work.commit()
+        return Head(row.epoch, row.head_seq)
+
+    async def state(self, namespace: Namespace, seq: int, *, after: int, limit: int) -> list[MemoryChange]:
+        """The last change of each entry that was active at ``seq``, in order, of those after ``after``."""
+        async with self._database.unit_of_work() as work:
+            rows = await work.memory.state(namespace.name, seq, after=after, limit=limit)
+        return [MemoryChange.model_validate(row.payload) for row in rows]
+
     async def changes_after(self, namespace: Namespace, seq: int, *, limit: int = 500) -> list[MemoryChange]:
         async with self._database.unit_of_work() as work:
             rows = await work.memory.changes_after(namespace.name, seq, limit=limit)
@@ -184,7 +207,12 @@ class Memory:
 
     async def conflicts(self, namespace: Namespace, *, settled: bool = False) -> list[MemoryConflict]:
         async with self._database.unit_of_work() as work:
-            return await ConflictBook(work, now=self._now, new_id=self._new_id).list_all(namespace, settled=settled)
+            return await self._book(work).list_all(namespace, settled=settled)
+
+    async def conflict(self, conflict_id: str) -> MemoryConflict:
+        """Raises `NotFoundError` (``no_such_conflict``)."""
+        async with self._database.unit_of_work() as work:
+            return await self._book(work).get(conflict_id)
 
     # Changing
 
@@ -235,11 +263,16 @@ class Memory:
         return answer
 
     async def update(self, memory_id: str, edit: Edit, *, actor: Actor, version: int, scope: str = "") -> MemoryEntry:
-        """Raises `ConflictError` with the current entry where ``version`` is not the current one."""
+        """Raises `ConflictError` with the current entry where ``version`` is not the current one, and `NotFoundError`
+        where the entry is not active."""
         if edit.content is not None and len(edit.content) > MAX_CONTENT:
             raise BadInputError(f"The entry has {len(edit.content)} characters; it may have {MAX_CONTENT}.")
         async with self._database.unit_of_work() as work:
             ledger, row = await self._open_entry(work, memory_id, version)
+            if row.status != "active":
+                raise NotFoundError(
+                    f"The entry {memory_id!r} is {row.status}: restore it first.", code="no_such_memory"
+                )
             self._apply(row, edit)
             entry = ledger.write(row, "updated", actor=actor, origin=_by_hand(actor))
             await self._finish(work, [ledger], scope, entry.model_dump(mode="json"), None)
@@ -251,6 +284,8 @@ class Memory:
         """It can be restored. Raises as `update`; `NotFoundError` where it is forgotten already."""
         async with self._database.unit_of_work() as work:
             ledger, row = await self._open_entry(work, memory_id, version)
+            if answer := await _answer(work, scope):
+                return MemoryEntry.model_validate(answer)
             if row.status == "forgotten":
                 raise NotFoundError(f"The memory entry {memory_id!r} is forgotten already.", code="no_such_memory")
             entry = await self._forget(work, ledger, row, actor, reason)
@@ -291,18 +326,23 @@ class Memory:
     async def restore(
         self, memory_id: str, *, actor: Actor, to_version: int | None = None, scope: str = ""
     ) -> MemoryEntry:
-        """Back among what is known; with ``to_version`` with the text it had then.
+        """Back among what is known; with ``to_version`` with the text it had then. One that is so already stays.
 
         Raises `NotFoundError` (``no_such_memory``, ``no_such_version``).
         """
         async with self._database.unit_of_work() as work:
             ledger, row = await self._open_entry(work, memory_id, None)
+            if answer := await _answer(work, scope):
+                return MemoryEntry.model_validate(answer)
+            before = entry_of(row)
             if to_version is not None:
                 then = await self._version(work, memory_id, to_version)
                 edit = Edit(then.content, then.kind, tuple(then.tags), then.confidence)
                 self._apply(row, edit)
             row.status = "active"
-            entry = ledger.write(row, "restored", actor=actor, origin=_by_hand(actor))
+            entry = entry_of(row)
+            if entry != before:
+                entry = ledger.write(row, "restored", actor=actor, origin=_by_hand(actor))
             await self._finish(work, [ledger], scope, entry.model_dump(mode="json"), None)
         return entry
 
@@ -328,6 +368,9 @@ class Memory:
             book = self._book(work)
             found = await book.expect(conflict_id)
             ledger = await self._open(work, parse_namespace(found.namespace))
+            await work.memory.refresh(found)
+            if answer := await _answer(work, scope):
+                return MemoryConflict.model_validate(answer)
             rows = await work.memory.get_all([found.first_id, found.second_id])
             if content is not None:
                 self._apply(rows[found.second_id], Edit(content=self._secrets.mask(content)))
@@ -537,8 +580,14 @@ def _by_hand(actor: Actor) -> MemoryOrigin:
     return MemoryOrigin(actor=actor.id)
 
 
-async def _expect(work: UnitOfWork, memory_id: str) -> MemoryRow:
+async def _answer(work: UnitOfWork, scope: str) -> dict[str, object] | None:
+    """What the command was answered whose twin came at the same time and held the memory first."""
+    answer = await work.commands.get(scope) if scope else None
+    return None if answer is None or "conflict" in answer else answer
+
+
+async def _expect(work: UnitOfWork, memory_id: str, namespace: Namespace | None = None) -> MemoryRow:
     row = await work.memory.get(memory_id)
-    if row is None:
+    if row is None or (namespace and row.namespace != namespace.name):
         raise NotFoundError(f"There is no memory entry {memory_id!r}.", code="no_such_memory")
     return row

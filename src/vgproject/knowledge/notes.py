@@ -1,23 +1,18 @@
 """A note: what somebody wants to be known, before memory has made an entry of it."""
 
 import hashlib
-from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from vgproject.schema.base import Wire
-from vgproject.schema.memory import Confidence, MemoryKind, MemoryScope, MemorySource, Place, Tag
+from vgproject.schema.memory import MAX_TAGS, Confidence, Content, MemoryKind, MemoryScope, MemorySource, Place, Tag
 from vgproject.utils.words import split_words
-
-MAX_CONTENT = 8_000
-"""Characters of an entry. A longer text is no fact any more: it belongs into a file."""
-MAX_TAGS = 20
 
 
 class Note(Wire):
     scope: MemoryScope = "project"
     kind: MemoryKind = "key_fact"
-    content: Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT)]
+    content: Content
     tags: tuple[Tag, ...] = Field(default=(), max_length=MAX_TAGS)
     confidence: Confidence = "likely"
     source: MemorySource = "agent"

@@ -14,8 +14,8 @@ from vgproject.errors import BadInputError
 from vgproject.knowledge import ra_aid
 from vgproject.knowledge.file_names import file_name
 from vgproject.knowledge.front_matter import from_markdown, to_markdown
-from vgproject.knowledge.notes import MAX_CONTENT, Note
-from vgproject.schema.memory import MEMORY_KINDS, MemoryEntry, Place
+from vgproject.knowledge.notes import Note
+from vgproject.schema.memory import MAX_CONTENT, MEMORY_KINDS, MemoryEntry, Place
 from vgproject.utils.text import shorten
 
 FORMAT = "vgproject.memory/1"

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from vgproject.models.tables import MemoryChangeRow, MemoryConflictRow, MemoryNamespaceRow, MemoryRow, MemoryVectorRow
 
@@ -48,7 +49,7 @@ class MemoryRepository:
         """Rows as plain values, in one statement."""
         await self._session.execute(sa.insert(MemoryRow), rows)
 
-    async def refresh(self, row: MemoryRow) -> None:
+    async def refresh(self, row: MemoryRow | MemoryConflictRow) -> None:
         """As it is now that the memory is locked."""
         await self._session.refresh(row)
 
@@ -112,6 +113,23 @@ class MemoryRepository:
             .limit(limit)
         )
         return (await self._session.scalars(query)).all()
+
+    async def state(self, namespace: str, seq: int, *, after: int, limit: int) -> Sequence[MemoryChangeRow]:
+        """The last change of each entry that was active at ``seq``, of those after ``after``."""
+        newer = aliased(MemoryChangeRow)
+        is_last = ~sa.exists().where(
+            newer.memory_id == MemoryChangeRow.memory_id,
+            newer.memory_seq > MemoryChangeRow.memory_seq,
+            newer.memory_seq <= seq,
+        )
+        query = sa.select(MemoryChangeRow).where(
+            MemoryChangeRow.namespace == namespace,
+            MemoryChangeRow.memory_seq > after,
+            MemoryChangeRow.memory_seq <= seq,
+            MemoryChangeRow.change.not_in(("superseded", "forgotten")),
+            is_last,
+        )
+        return (await self._session.scalars(query.order_by(MemoryChangeRow.memory_seq).limit(limit))).all()
 
     async def history(self, memory_id: str) -> Sequence[MemoryChangeRow]:
         query = sa.select(MemoryChangeRow).where(MemoryChangeRow.memory_id == memory_id)

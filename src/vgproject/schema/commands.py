@@ -1,12 +1,12 @@
 """Commands: what a client can ask for. One union, told apart by ``type``."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
-from vgproject.schema.memory import MemoryKind
+from vgproject.schema.memory import MAX_TAGS, Confidence, Content, MemoryKind, MemoryScope, Place, Settlement, Tag
 from vgproject.schema.settings import ModelName, SessionSettings
 
 
@@ -170,8 +170,18 @@ class NewFork(Wire):
 
 class NewMemory(Wire):
     kind: MemoryKind = "key_fact"
-    content: Text
-    """The entry itself; one that says the same in the project's memory already stays as it is."""
+    content: Content
+    """The entry itself; where the memory has one that says the same, that one stays."""
+    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
+    confidence: Confidence = "likely"
+    place: Place | None = None
+    """The file, or lines of it, that it is about."""
+    scope: MemoryScope = "project"
+    """Whose memory: the project's, or the user's own, which no other user sees."""
+    project: ShortText | None = None
+    """The project's directory; default: that of the session, else the server's."""
+    replaces: list[Id] = Field(default_factory=list, max_length=100)
+    """Ids of entries of the same memory whose place it takes."""
 
 
 class Remember(NewMemory, Command):
@@ -179,10 +189,22 @@ class Remember(NewMemory, Command):
 
 
 class MemoryEdit(Wire):
-    content: Text
-    """What the entry says from now on."""
+    """What is named changes, and something must be."""
+
     version: int = Field(ge=1)
     """The version that is changed; another one now is a ``conflict``."""
+    content: Content | None = None
+    """What the entry says from now on."""
+    kind: MemoryKind | None = None
+    tags: list[Tag] | None = Field(default=None, max_length=MAX_TAGS)
+    """In place of those it has."""
+    confidence: Confidence | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if all(value is None for value in (self.content, self.kind, self.tags, self.confidence)):
+            raise ValueError("one of content, kind, tags and confidence must be given")
+        return self
 
 
 class UpdateMemory(MemoryEdit, Command):
@@ -195,6 +217,55 @@ class Forget(Command):
     memory_id: Id
     version: int | None = Field(default=None, ge=1)
     """The version that is meant; another one now is a ``conflict``. By default whichever it is."""
+    reason: ShortText | None = None
+    """Told with the change."""
+
+
+class MemoryRestore(Wire):
+    to_version: int | None = Field(default=None, ge=1)
+    """The version whose text, kind, tags and confidence come back; default: as it was last."""
+
+
+class RestoreMemory(MemoryRestore, Command):
+    """What was forgotten or superseded is known again. An entry that is so already stays as it is."""
+
+    type: Literal["restore_memory"] = "restore_memory"
+    memory_id: Id
+
+
+class MemorySettlement(Wire):
+    settlement: Settlement
+    """Which of the two entries is right, by their order in the conflict; with ``rewrite`` a new text is."""
+    content: Content | None = None
+    """The new text, with ``rewrite`` only."""
+    reason: ShortText | None = None
+    """Told with the changes."""
+
+
+class SettleMemory(MemorySettlement, Command):
+    type: Literal["settle_memory"] = "settle_memory"
+    conflict_id: Id
+
+
+class WhichMemory(Wire):
+    project: ShortText | None = None
+    """The project's directory; default: that of the session, else the server's."""
+    scope: MemoryScope = "project"
+    """``user`` is the memory of the user who asks."""
+
+
+class SubscribeMemory(WhichMemory, Command):
+    """The state of the memory, then each change of it; with a cursor only the changes after it."""
+
+    type: Literal["subscribe_memory"] = "subscribe_memory"
+    after: int = Field(default=0, ge=0)
+    """The ``memory_seq`` of the last change the client has."""
+    epoch: Id | None = None
+    """The epoch that the client has; where the memory's is another, ``after`` does not count."""
+
+
+class UnsubscribeMemory(WhichMemory, Command):
+    type: Literal["unsubscribe_memory"] = "unsubscribe_memory"
 
 
 AnyCommand = Annotated[
@@ -217,9 +288,16 @@ AnyCommand = Annotated[
     | Rewind
     | Remember
     | UpdateMemory
-    | Forget,
+    | Forget
+    | RestoreMemory
+    | SettleMemory
+    | SubscribeMemory
+    | UnsubscribeMemory,
     Field(discriminator="type"),
 ]
+
+MemoryCommand = Remember | UpdateMemory | Forget | RestoreMemory | SettleMemory
+"""Those that change memory."""
 
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(AnyCommand)
 

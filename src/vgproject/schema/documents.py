@@ -11,7 +11,7 @@ from vgproject.schema.base import EventData
 from vgproject.schema.commands import AnyCommand, Command
 from vgproject.schema.descriptions import describe_fields
 from vgproject.schema.events import EVENTS
-from vgproject.schema.frames import ANSWERS, DELTAS, PROTOCOL, Blob, EventFrame, Problem
+from vgproject.schema.frames import ANSWERS, DELTAS, MEMORY_FRAMES, PROTOCOL, Blob, EventFrame, Problem
 from vgproject.schema.memory import MemoryEntry
 
 Document = dict[str, Any]
@@ -57,6 +57,7 @@ def groups() -> dict[str, list[type[BaseModel]]]:
         "Command": list(COMMAND_CLASSES),
         "Event": [event_class(data) for data in EVENTS],
         "Delta": list(DELTAS),
+        "MemoryFrame": list(MEMORY_FRAMES),
         "Answer": list(ANSWERS),
     }
 
@@ -74,12 +75,12 @@ def component_schemas() -> dict[str, Document]:
         _require_type(schemas[kind.__name__])
     for group, kinds in members.items():
         schemas[group] = {"oneOf": [_reference(kind.__name__) for kind in kinds]}
-    one = {"oneOf": [_reference(group) for group in ("Event", "Delta", "Answer")]}
+    one = {"oneOf": [_reference(group) for group in ("Event", "Delta", "MemoryFrame", "Answer")]}
     schemas["Frames"] = {
-        "description": "Replays and bursts: several events or deltas in one frame.",
+        "description": "Replays and bursts: several events, deltas or changes of memory in one frame.",
         "type": "array",
         "minItems": 1,
-        "items": {"oneOf": [_reference("Event"), _reference("Delta")]},
+        "items": {"oneOf": [_reference("Event"), _reference("Delta"), _reference("MemoryFrame")]},
     }
     schemas["Outgoing"] = {"oneOf": [*one["oneOf"], _reference("Frames")]}
     return schemas
@@ -98,7 +99,7 @@ def asyncapi(version: str) -> Document:
     """The AsyncAPI 3.0 document of ``/v1/ws``."""
     schemas = component_schemas()
     members = {group: [kind.__name__ for kind in kinds] for group, kinds in groups().items()}
-    outgoing = [*members["Event"], *members["Delta"], *members["Answer"], "Frames"]
+    outgoing = [*members["Event"], *members["Delta"], *members["MemoryFrame"], *members["Answer"], "Frames"]
     messages = {name: _message(name, schemas) for name in (*members["Command"], *outgoing)}
     return {
         "asyncapi": "3.0.0",

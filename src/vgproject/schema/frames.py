@@ -6,6 +6,7 @@ from pydantic import Field
 
 from vgproject.schema.base import Actor, JsonObject, Phase, Wire
 from vgproject.schema.events import FileChange
+from vgproject.schema.memory import ChangeKind, MemoryEntry, MemoryOrigin, MemoryScope
 from vgproject.schema.settings import SessionSettings
 
 PROTOCOL = "vgproject.v1"
@@ -217,6 +218,59 @@ class Snapshot(Wire):
     session: SessionView
 
 
+class MemorySubscribed(Wire):
+    """The state follows as ``memory_snapshot`` where the command had no cursor, or one that cannot be used."""
+
+    type: Literal["subscribed_memory"] = "subscribed_memory"
+    id: str | None = None
+    """That of the command."""
+    project: str
+    """The directory; empty in the scope ``user``."""
+    scope: MemoryScope
+    recovered: bool
+    """False: the cursor cannot be used, as it is ahead or of another epoch."""
+    memory_seq: int
+    """That of the last change."""
+    epoch: str
+    """Names the memory's changes: a cursor from another epoch says nothing about these."""
+
+
+class MemorySnapshot(Wire):
+    """What is known at ``memory_seq``, in one frame or several; the changes after it follow."""
+
+    type: Literal["memory_snapshot"] = "memory_snapshot"
+    memory_seq: int
+    epoch: str
+    project: str
+    scope: MemoryScope
+    more: bool
+    """More of the same state comes in the next ``memory_snapshot``."""
+    entries: list[MemoryEntry]
+    """Active ones."""
+
+
+class MemoryChanged(Wire):
+    """A change of a memory that is followed: an entry is new, or changed, or not known any more."""
+
+    type: Literal["memory_added", "memory_updated", "memory_forgotten"]
+    memory_seq: int = Field(ge=1)
+    """Counts 1, 2, 3, … within the memory, without holes."""
+    epoch: str
+    project: str
+    """The directory; empty in the scope ``user``."""
+    scope: MemoryScope
+    change: ChangeKind
+    """What happened more exactly: a ``superseded`` entry is ``memory_forgotten`` too, a ``restored`` one updated."""
+    entry: MemoryEntry
+    """As it was after the change."""
+    version: int
+    """That of the entry."""
+    origin: MemoryOrigin
+    actor: Actor
+    reason: str | None = None
+    time: str
+
+
 class EventPage(Wire):
     events: list[EventFrame]
     head_seq: int
@@ -280,5 +334,6 @@ class Problem(Wire):
     """What else is known; the error codes say what."""
 
 
-ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot)
+ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot, MemorySubscribed, MemorySnapshot)
+MEMORY_FRAMES = (MemoryChanged,)
 DELTAS = (TextDelta, ToolArgumentsDelta, ToolOutputDelta, Heartbeat, ServerDraining)

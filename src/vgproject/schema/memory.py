@@ -27,6 +27,11 @@ Settlement = Literal["keep_first", "keep_second", "keep_both", "rewrite"]
 CleanUpReason = Literal["stale", "unused", "excess"]
 """Its file is gone; nothing needed it for long; there are too many and it is of the least use."""
 
+MAX_CONTENT = 8_000
+"""Characters of an entry. A longer text is no fact any more: it belongs into a file."""
+MAX_TAGS = 20
+
+Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[\w.:/-]+$", max_length=60)]
 
 

@@ -8,9 +8,9 @@ from pydantic import Field, StringConstraints
 
 from vgproject.errors import WorkspaceError
 from vgproject.knowledge.freshness import digest_of_lines, find_lines, split_text
-from vgproject.knowledge.notes import MAX_CONTENT, MAX_TAGS, Note
+from vgproject.knowledge.notes import Note
 from vgproject.knowledge.quoting import quote_entries
-from vgproject.schema.memory import Confidence, MemoryKind, MemoryScope, Place, Tag
+from vgproject.schema.memory import MAX_CONTENT, MAX_TAGS, Confidence, MemoryKind, MemoryScope, Place, Tag
 from vgproject.tools.base import Arguments, Tool, ToolContext, ToolFailure, ToolResult, Word
 from vgproject.workspace.text_reader import TextReader
 

@@ -7,7 +7,7 @@ import pytest
 
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.errors import ConflictError, NotFoundError
-from vgproject.knowledge.memory import Edit, Memory
+from vgproject.knowledge.memory import Edit, Head, Memory
 from vgproject.knowledge.memory_settings import MemorySettings
 from vgproject.knowledge.namespaces import of_project, of_user
 from vgproject.knowledge.notes import Note
@@ -231,3 +231,63 @@ async def test_who_follows_is_woken_by_each_change(memory: Memory) -> None:
     stop()
     await memory.restore(entry.memory_id, actor=ANN)
     assert heads == [1, 2]
+
+
+async def test_the_state_is_that_of_the_moment_asked_for_and_comes_in_pages(memory: Memory) -> None:
+    fire, _ = await memory.add(PROJECT, fact("Fire is hot."), ORIGIN, actor=AGENT)
+    water, _ = await memory.add(PROJECT, fact("Water is wet."), ORIGIN, actor=AGENT)
+    await memory.update(fire.memory_id, Edit(content="Fire burns."), actor=ANN, version=1)
+    await memory.forget(water.memory_id, actor=ANN)
+    await memory.add(of_user("ann"), fact("Bees fly."), ORIGIN, actor=ANN)
+    await memory.restore(water.memory_id, actor=ANN)
+
+    async def state(seq: int, after: int = 0, limit: int = 9) -> list[tuple[int, str]]:
+        changes = await memory.state(PROJECT, seq, after=after, limit=limit)
+        return [(change.memory_seq, change.entry.content) for change in changes]
+
+    assert await state(2) == [(1, "Fire is hot."), (2, "Water is wet.")]
+    assert await state(2, limit=1) == [(1, "Fire is hot.")]
+    assert await state(2, after=1) == [(2, "Water is wet.")]
+    assert await state(3) == [(2, "Water is wet."), (3, "Fire burns.")]
+    assert await state(4) == [(3, "Fire burns.")]
+    assert await state(5) == [(3, "Fire burns."), (5, "Water is wet.")]
+
+
+async def test_a_page_goes_on_after_an_entry_of_the_same_memory(memory: Memory) -> None:
+    ids = [(await memory.add(PROJECT, note, ORIGIN, actor=AGENT))[0].memory_id for note in NOTES[:2]]
+    other, _ = await memory.add(of_user("ann"), fact("Bees fly."), ORIGIN, actor=ANN)
+    assert [entry.memory_id for entry in await memory.list_entries(PROJECT, limit=1)] == ids[:1]
+    assert [entry.memory_id for entry in await memory.list_entries(PROJECT, after=ids[0])] == ids[1:]
+    with pytest.raises(NotFoundError):
+        await memory.list_entries(PROJECT, after=other.memory_id)
+
+
+async def test_a_memory_has_its_epoch_from_when_it_is_first_followed(memory: Memory) -> None:
+    begun = await memory.begin(PROJECT)
+    await memory.add(PROJECT, fact("Fire is hot."), ORIGIN, actor=AGENT)
+    assert (begun.epoch[:4], begun.memory_seq) == ("epo_", 0)
+    assert [await memory.head(PROJECT), await memory.begin(PROJECT)] == [Head(begun.epoch, 1)] * 2
+
+
+async def test_what_is_so_already_is_not_restored_and_what_is_gone_not_edited(memory: Memory) -> None:
+    entry, _ = await memory.add(PROJECT, fact("Fire is hot."), ORIGIN, actor=AGENT)
+    assert await memory.restore(entry.memory_id, actor=ANN) == entry
+    assert await memory.restore(entry.memory_id, actor=ANN, to_version=1) == entry
+    await memory.forget(entry.memory_id, actor=ANN)
+    with pytest.raises(NotFoundError, match="restore it first"):
+        await memory.update(entry.memory_id, Edit(content="Fire burns."), actor=ANN, version=2)
+
+
+async def test_twins_that_settle_at_once_get_one_answer_and_others_are_refused(memory: Memory) -> None:
+    for port in (80, 8080):
+        await memory.add(PROJECT, fact(f"The server listens on port {port}."), ORIGIN, actor=AGENT)
+    [conflict] = await memory.conflicts(PROJECT)
+    answers = await asyncio.gather(
+        *(memory.settle(conflict.conflict_id, "keep_first", actor=ANN, scope="one") for _ in range(3)),
+        return_exceptions=True,
+    )
+    assert answers == [await memory.conflict(conflict.conflict_id)] * 3
+    head = (await memory.head(PROJECT)).memory_seq
+    with pytest.raises(ConflictError, match="settled already"):
+        await memory.settle(conflict.conflict_id, "keep_second", actor=ANN, scope="another")
+    assert (await memory.head(PROJECT)).memory_seq == head

@@ -30,7 +30,7 @@ def test_it_is_inherited_and_one_line_and_stands_beside_a_reference() -> None:
 def test_the_interface_over_http_tells_it_too() -> None:
     schemas = openapi(EnhancedRAServer(Loaded(Config(), {}, {}, {})).app)["components"]["schemas"]
     assert described("SessionView", "sandbox", schemas) == "In what the commands of this session run."
-    assert described("NewEntry", "content", schemas) == described("Remember", "content")
+    assert described("NewMemory", "content", schemas) == described("Remember", "content")
 
 
 def test_no_docstring_of_the_messages_is_left_out() -> None:
