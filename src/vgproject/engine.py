@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
-from dbos import DBOS, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
+from dbos import DBOS, DBOSClient, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,6 +33,7 @@ APPLICATION_VERSION = "2"
 """A change of the order of steps is a new version. Left to DBOS, any change of the source would be one, and waiting
 tasks would wait for ever."""
 
+APPLICATION = "vgproject"
 QUEUE = "tasks"
 CHECK_SECONDS = 5
 
@@ -50,6 +51,12 @@ class EngineSettings(BaseModel):
     """How long after a failure of the database tasks are tried again, until they go on."""
     keep_days: float = Field(default=7, gt=0)
     """How long the recorded steps of ended tasks are kept. The transcript in the database is not touched."""
+
+
+class _Limits(TypedDict):
+    partition_concurrency: int
+    worker_concurrency: int
+    polling_interval_sec: float
 
 
 class JsonSerializer(Serializer):
@@ -116,9 +123,10 @@ class Engine:
         _serialization.DBOSDefaultSerializer = _NoPickle()
         DBOS(
             config={
-                "name": "vgproject",
+                "name": APPLICATION,
                 "system_database_url": self._url.for_driver,
                 "system_database_engine": _sqlite_engine(self._url) if self._url.path else None,
+                "run_migrations": False,
                 "application_version": APPLICATION_VERSION,
                 "executor_id": "local",
                 "serializer": JsonSerializer(),
@@ -128,14 +136,16 @@ class Engine:
                 "notification_listener_polling_interval_sec": 0.05,
             }
         )
+        limits: _Limits = {
+            "partition_concurrency": 1,
+            "worker_concurrency": self._settings.running_tasks,
+            "polling_interval_sec": self._settings.polling_seconds,
+        }
         with _outages_told():
+            await asyncio.to_thread(_make_queue, self._url, limits)
             DBOS.launch()
-            await DBOS.register_queue_async(
-                QUEUE,
-                partition_concurrency=1,
-                worker_concurrency=self._settings.running_tasks,
-                polling_interval_sec=self._settings.polling_seconds,
-            )
+            # An older program beside a newer one leaves the limits alone.
+            await DBOS.register_queue_async(QUEUE, **limits)
         self._keepers = [
             asyncio.create_task(self._forget_daily(), name="engine retention"),
             asyncio.create_task(self._mend_always(), name="engine mending"),
@@ -343,6 +353,18 @@ def _outages_told() -> Iterator[None]:
         if not is_outage(error):
             raise
         raise unavailable(error) from error
+
+
+def _make_queue(url: DatabaseUrl, limits: _Limits) -> None:
+    """DBOS looks for queues when it is launched, then once a second: one made later keeps the first task waiting."""
+    DBOS.migrate(url.for_driver)
+    client = DBOSClient(
+        system_database_url=url.for_driver, application_name=APPLICATION, lazy=True, retry_connection_errors=False
+    )
+    try:
+        client.register_queue(QUEUE, on_conflict="never_update", **limits)
+    finally:
+        client.destroy()
 
 
 def _value(recorded: Json) -> Json:
