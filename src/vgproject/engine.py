@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
@@ -51,12 +51,6 @@ class EngineSettings(BaseModel):
     """How long after a failure of the database tasks are tried again, until they go on."""
     keep_days: float = Field(default=7, gt=0)
     """How long the recorded steps of ended tasks are kept. The transcript in the database is not touched."""
-
-
-class _Limits(TypedDict):
-    partition_concurrency: int
-    worker_concurrency: int
-    polling_interval_sec: float
 
 
 class JsonSerializer(Serializer):
@@ -136,16 +130,9 @@ class Engine:
                 "notification_listener_polling_interval_sec": 0.05,
             }
         )
-        limits: _Limits = {
-            "partition_concurrency": 1,
-            "worker_concurrency": self._settings.running_tasks,
-            "polling_interval_sec": self._settings.polling_seconds,
-        }
         with _outages_told():
-            await asyncio.to_thread(_make_queue, self._url, limits)
+            await asyncio.to_thread(_keep_queue, self._url, self._settings)
             DBOS.launch()
-            # An older program beside a newer one leaves the limits alone.
-            await DBOS.register_queue_async(QUEUE, **limits)
         self._keepers = [
             asyncio.create_task(self._forget_daily(), name="engine retention"),
             asyncio.create_task(self._mend_always(), name="engine mending"),
@@ -355,14 +342,24 @@ def _outages_told() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def _make_queue(url: DatabaseUrl, limits: _Limits) -> None:
-    """DBOS looks for queues when it is launched, then once a second: one made later keeps the first task waiting."""
+def _keep_queue(url: DatabaseUrl, settings: EngineSettings) -> None:
+    """DBOS looks for queues when it is launched, then once a second: one made later keeps the first task waiting.
+
+    An older program that starts beside a newer one leaves the queue's limits as they are.
+    """
     DBOS.migrate(url.for_driver)
     client = DBOSClient(
         system_database_url=url.for_driver, application_name=APPLICATION, lazy=True, retry_connection_errors=False
     )
     try:
-        client.register_queue(QUEUE, on_conflict="never_update", **limits)
+        newest_first = [version["version_name"] for version in client.list_application_versions()]
+        client.register_queue(
+            QUEUE,
+            partition_concurrency=1,
+            worker_concurrency=settings.running_tasks,
+            polling_interval_sec=settings.polling_seconds,
+            on_conflict="never_update" if APPLICATION_VERSION in newest_first[1:] else "always_update",
+        )
     finally:
         client.destroy()
 
