@@ -173,7 +173,7 @@ def test_an_answer_that_nobody_can_give_ends_with_3_and_a_wrong_token_is_refused
 
 def test_an_interrupted_run_ends_with_130_and_attach_goes_on_with_it(terminal: Terminal, tmp_path: Path) -> None:
     content = script()
-    content["phases"]["planning"][0] |= {"text": "I think about it. " * 20, "token_delay_ms": 100}
+    content["phases"]["planning"][0] |= {"text": "I think about it. " * 6, "token_delay_ms": 100}
     model = write_script(tmp_path, content)
     words = ["run", "Mend add", "--yes", "--json", "--model", model]
     running = subprocess.Popen(

@@ -320,6 +320,7 @@ async def test_a_mistake_in_a_subscription_is_said_logged_and_closes_with_1011(
 
 
 class WatchedProtocol(WebSocketProtocol):
+    close_seconds = 0.2
     lost: asyncio.Event
 
     def connection_lost(self, exc: Exception | None) -> None:
