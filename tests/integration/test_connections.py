@@ -24,7 +24,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
-from live_server import HEADERS, TOKEN, frames, open_websocket, receive, running_server, send
+from live_server import HEADERS, TOKEN, frames, open_websocket, receive, running_server, send, serving
 from sample import make_project, script, write_script
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import open_services
@@ -33,6 +33,7 @@ from vgproject.broker.in_process import InProcessBroker
 from vgproject.cli.client import Client
 from vgproject.cli.home import ServerAddress
 from vgproject.config import load_config
+from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import VgprojectError
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import EXTENSION, WebSocketProtocol
@@ -287,6 +288,20 @@ async def served(app: Any, **options: Any) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await serving
+
+
+async def test_what_is_small_is_sent_before_the_client_has_confirmed_what_came_before(tmp_path: Path) -> None:
+    async def look(websocket: WebSocket) -> None:
+        await websocket.accept()
+        connection: WebSocketProtocol = websocket.scope["extensions"][EXTENSION]
+        accepted = connection.transport.get_extra_info("socket")
+        await websocket.send_text(str(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+
+    options = {"home": tmp_path / "home", "project": make_project(tmp_path / "project"), "token": TOKEN, "port": 0}
+    server = EnhancedRAServer(load_config(options, {"PATH": os.environ["PATH"]}))
+    server.app.add_api_websocket_route("/look", look)
+    async with serving(server) as url, connect(url.replace("http", "ws") + "/look") as websocket:
+        assert await websocket.recv() == "1"
 
 
 async def test_a_mistake_in_a_subscription_is_said_logged_and_closes_with_1011(
