@@ -40,6 +40,12 @@ async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
         **options,
     }
     server = EnhancedRAServer(load_config(given_options, {"PATH": "/usr/local/bin:/usr/bin:/bin"}))
+    async with serving(server) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(server: EnhancedRAServer) -> AsyncIterator[str]:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(ready.set_result, signals=False))

@@ -13,7 +13,7 @@ from vgproject.engine import Engine
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.knowledge.care import Caretaker, run_caretaker
 from vgproject.knowledge.memory import Memory
-from vgproject.knowledge.recall import VectorSearch
+from vgproject.knowledge.recall import Recall, VectorSearch
 from vgproject.knowledge.vectors import run_vectors
 from vgproject.llm.base import Backend
 from vgproject.llm.embeddings.choice import create_embedder
@@ -43,6 +43,7 @@ class Parts:
     event_log: EventLog
     broker: Broker
     memory: Memory
+    recall: Recall
     llm: Llm
     sandbox: Choice
     workspaces: Workspaces
@@ -57,7 +58,6 @@ class Services(Parts):
     loaded: Loaded
     engine: Engine
     sessions: SessionService
-    caretaker: Caretaker
     memory_commands: MemoryCommands
 
 
@@ -89,7 +89,7 @@ async def open_parts(
             open_event_log(database.url, broker, settings=config.event_log, now=now, new_id=new_id, secrets=secrets)
         )
         memory = Memory(database, broker, now=now, new_id=new_id, secrets=secrets, settings=config.memory)
-        vectors = await _open_vectors(stack, loaded, database, memory)
+        recall = Recall(memory, await _open_vectors(stack, loaded, database, memory))
         llm = Llm(config.llm, loaded.provider_environment, backends=backends)
         sandbox = await choose_sandbox(
             config.sandbox,
@@ -114,8 +114,8 @@ async def open_parts(
             approval_rules=config.approval_rules,
             now=now,
         )
-        pipeline = Pipeline(settings, agent_services, workspaces, memory, vectors)
-        yield Parts(secrets, database, event_log, broker, memory, llm, sandbox, workspaces, tools, pipeline)
+        pipeline = Pipeline(settings, agent_services, workspaces, memory, recall)
+        yield Parts(secrets, database, event_log, broker, memory, recall, llm, sandbox, workspaces, tools, pipeline)
 
 
 async def _open_vectors(
@@ -140,7 +140,8 @@ async def open_services(
         parts.event_log.observe(observe)
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
-        memory_commands = MemoryCommands(parts.memory, project=config.project)
+        caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
+        memory_commands = MemoryCommands(parts.memory, parts.recall, caretaker, project=config.project, now=utc_now)
         sessions = SessionService(
             database=parts.database,
             event_log=parts.event_log,
@@ -156,7 +157,6 @@ async def open_services(
             now=utc_now,
             new_id=new_id,
         )
-        caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
         await engine.launch()
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
@@ -168,5 +168,4 @@ async def open_services(
             engine=engine,
             sessions=sessions,
             memory_commands=memory_commands,
-            caretaker=caretaker,
         )

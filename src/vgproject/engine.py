@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
+from dbos import DBOS, DBOSClient, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,6 +33,7 @@ APPLICATION_VERSION = "2"
 """A change of the order of steps is a new version. Left to DBOS, any change of the source would be one, and waiting
 tasks would wait for ever."""
 
+APPLICATION = "vgproject"
 QUEUE = "tasks"
 CHECK_SECONDS = 5
 
@@ -116,9 +117,10 @@ class Engine:
         _serialization.DBOSDefaultSerializer = _NoPickle()
         DBOS(
             config={
-                "name": "vgproject",
+                "name": APPLICATION,
                 "system_database_url": self._url.for_driver,
                 "system_database_engine": _sqlite_engine(self._url) if self._url.path else None,
+                "run_migrations": False,
                 "application_version": APPLICATION_VERSION,
                 "executor_id": "local",
                 "serializer": JsonSerializer(),
@@ -129,13 +131,8 @@ class Engine:
             }
         )
         with _outages_told():
+            await asyncio.to_thread(_keep_queue, self._url, self._settings)
             DBOS.launch()
-            await DBOS.register_queue_async(
-                QUEUE,
-                partition_concurrency=1,
-                worker_concurrency=self._settings.running_tasks,
-                polling_interval_sec=self._settings.polling_seconds,
-            )
         self._keepers = [
             asyncio.create_task(self._forget_daily(), name="engine retention"),
             asyncio.create_task(self._mend_always(), name="engine mending"),
@@ -343,6 +340,28 @@ def _outages_told() -> Iterator[None]:
         if not is_outage(error):
             raise
         raise unavailable(error) from error
+
+
+def _keep_queue(url: DatabaseUrl, settings: EngineSettings) -> None:
+    """DBOS looks for queues when it is launched, then once a second: one made later keeps the first task waiting.
+
+    An older program that starts beside a newer one leaves the queue's limits as they are.
+    """
+    DBOS.migrate(url.for_driver)
+    client = DBOSClient(
+        system_database_url=url.for_driver, application_name=APPLICATION, lazy=True, retry_connection_errors=False
+    )
+    try:
+        newest_first = [version["version_name"] for version in client.list_application_versions()]
+        client.register_queue(
+            QUEUE,
+            partition_concurrency=1,
+            worker_concurrency=settings.running_tasks,
+            polling_interval_sec=settings.polling_seconds,
+            on_conflict="never_update" if APPLICATION_VERSION in newest_first[1:] else "always_update",
+        )
+    finally:
+        client.destroy()
 
 
 def _value(recorded: Json) -> Json:

@@ -433,6 +433,49 @@ def list_conflicts(
     _call("memory:list_conflicts", which, settled=settled, server=server, as_json=as_json)
 
 
+@memory_app.command("export")
+def export_memory(
+    path: Annotated[Path, typer.Argument(help="A directory for Markdown files, or a file that ends in .json.")],
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+) -> None:
+    """Write what is known as files that can be kept in a git repository."""
+    _call("memory_files:export_memory", {"project": project, "scope": scope}, path, server=server)
+
+
+@memory_app.command("import")
+def import_memory(
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="What `export` wrote, or RA.Aid's directory .ra-aid or its pk.db.")
+    ],
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
+    """Merge what files say into what is known."""
+    which = {"project": project, "scope": scope}
+    _call("memory_files:import_memory", which, path, server=server, as_json=as_json)
+
+
+@memory_app.command("clean-up")
+def clean_up_memory(
+    forget: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="[stale|unused|excess]", help="Forget what is proposed for this reason; may be repeated."),
+    ] = None,
+    undo: Annotated[Optional[str], typer.Option(metavar="CLEAN-UP", help="Restore what it forgot.")] = None,  # noqa: UP045
+    scope: Scope = "project",
+    project: Project = None,
+    server: Server = None,
+    as_json: Plain = False,
+) -> None:
+    """Show what could be forgotten, forget it, or undo that."""
+    which = {"project": project, "scope": scope}
+    _call("memory_files:clean_up", which, forget=forget, undo=undo, server=server, as_json=as_json)
+
+
 @memory_app.command("watch")
 def watch_memory(
     scope: Scope = "project", project: Project = None, server: Server = None, as_json: Plain = False

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from vgproject.errors import NotFoundError
+from vgproject.knowledge.care import Caretaker
 from vgproject.knowledge.memory import Edit, Memory
 from vgproject.knowledge.namespaces import Namespace, of_project, of_user
 from vgproject.knowledge.notes import Note
+from vgproject.knowledge.recall import Recall
 from vgproject.schema import commands as c
 from vgproject.schema.base import Actor
+from vgproject.schema.events import MemoryMerged
 from vgproject.schema.memory import (
+    CleanUp,
+    CleanUpReason,
     MemoryChange,
     MemoryConflict,
     MemoryEntry,
@@ -21,14 +26,19 @@ from vgproject.schema.memory import (
     MemoryOrigin,
     MemoryScope,
     MemoryStatus,
+    Proposal,
 )
+from vgproject.utils.clock import Clock
 
 
 class MemoryCommands:
-    def __init__(self, memory: Memory, *, project: Path) -> None:
+    def __init__(self, memory: Memory, recall: Recall, caretaker: Caretaker, *, project: Path, now: Clock) -> None:
         """``project`` is the directory whose memory is meant where none is named."""
         self._memory = memory
+        self._recall = recall
+        self._caretaker = caretaker
         self._project = project
+        self._now = now
 
     def namespace(self, user: Actor, *, scope: MemoryScope = "project", project: str | None = None) -> Namespace:
         if scope == "user":
@@ -54,7 +64,7 @@ class MemoryCommands:
     async def search(
         self, namespace: Namespace, query: str, *, kinds: Sequence[MemoryKind], limit: int
     ) -> list[MemoryEntry]:
-        return await self._memory.search([namespace], query, kinds=kinds, limit=limit)
+        return await self._recall.search([namespace], query, kinds=kinds, limit=limit)
 
     async def get(self, memory_id: str, user: Actor) -> MemoryEntry:
         """Raises `NotFoundError` (``no_such_memory``)."""
@@ -87,6 +97,23 @@ class MemoryCommands:
                 return (await self._restore(command, user, scope=scope)).model_dump()
             case c.SettleMemory():
                 return (await self._settle(command, user, scope=scope)).model_dump()
+
+    async def take_import(self, body: c.MemoryImport, user: Actor) -> MemoryMerged:
+        """All notes or none."""
+        namespace = self.namespace(user, scope=body.scope, project=body.project)
+        notes = [Note(scope=body.scope, **{**dict(note), "tags": tuple(note.tags)}) for note in body.notes]
+        origin = MemoryOrigin(actor=user.id)
+        return await self._memory.merge({namespace: notes}, origin, actor=user, scope="")
+
+    async def propose_clean_up(self, namespace: Namespace) -> list[Proposal]:
+        return await self._caretaker.propose(namespace, now=self._now())
+
+    async def clean_up(self, namespace: Namespace, user: Actor, *, reasons: Sequence[CleanUpReason] | None) -> CleanUp:
+        return await self._caretaker.clean_up(namespace, now=self._now(), reasons=reasons, actor=user)
+
+    async def undo_clean_up(self, namespace: Namespace, clean_up_id: str, user: Actor) -> list[str]:
+        """Raises `NotFoundError` (``no_such_clean_up``)."""
+        return await self._caretaker.undo(namespace, clean_up_id, actor=user)
 
     async def _remember(self, command: c.Remember, user: Actor, *, project: str | None, scope: str) -> MemoryEntry:
         namespace = self.namespace(user, scope=command.scope, project=command.project or project)

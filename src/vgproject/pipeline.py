@@ -18,7 +18,7 @@ from vgproject.agents.strategies import PhaseStrategy, load_strategy
 from vgproject.errors import ConfigError, PhaseError, RejectedError, StorageError, VgprojectError, WorkspaceError
 from vgproject.event_log import NewEvent, StoredEvent
 from vgproject.knowledge.memory import Memory
-from vgproject.knowledge.recall import Recall, VectorSearch
+from vgproject.knowledge.recall import Recall
 from vgproject.schema.base import EventData, Phase
 from vgproject.schema.events import (
     CheckpointCreated,
@@ -156,14 +156,13 @@ class Pipeline:
         services: AgentServices,
         workspaces: Workspaces,
         memory: Memory,
-        vectors: VectorSearch | None = None,
+        recall: Recall,
     ) -> None:
-        """``vectors`` finds entries of memory by their meaning, where there is such an index."""
         self._settings = settings
         self._services = services
         self._workspaces = workspaces
         self._memory = memory
-        self._recall = Recall(memory, vectors)
+        self._recall = recall
         self._boot_id = new_id("boot")
 
     async def run_task(self, task: TaskInput, steps: Steps) -> None:

@@ -15,6 +15,8 @@ CLOSE_SECONDS = 3.0
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Found by the application in its scope, under ``extensions``."""
 
+    close_seconds = CLOSE_SECONDS
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
@@ -35,7 +37,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return False
 
     def end(self, code: int, reason: str) -> None:
-        """Close, also where nothing is read: what is not taken in `CLOSE_SECONDS` is dropped with the connection."""
+        """Close, also where nothing is read: what is not taken in `close_seconds` is dropped with the connection."""
         if self.close_sent or self.transport.is_closing():
             return
         self.stop_keepalive()
@@ -47,7 +49,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        self.close_timer = self.loop.call_later(self.close_seconds, self.transport.abort)
 
     def send_receive_event_to_app(self) -> None:
         """Text that is not UTF-8 closes with 1007; uvicorn fails where the client's close came with it."""
@@ -66,4 +68,4 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
         """However it ended: `transport.close`, which uvicorn calls, waits for what is unsent without an end."""
         super().on_task_complete(task)
-        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        self.loop.call_later(self.close_seconds, self.transport.abort)

@@ -562,7 +562,9 @@ def phase_began(server: Server, session_id: str) -> int:
 def test_background_commands_end_with_their_phase_and_on_cancel_and_with_the_server(tmp_path: Path, how: str) -> None:
     waiting = {"tool_calls": [call("run_command", command="while ! test -e $HOME/go; do sleep 0.05; done")]}
     model = write_background_script(tmp_path, waiting)
-    with serving(tmp_path, model=model) as server:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[limits]\ngrace_seconds = 1\n")
+    with serving(tmp_path, model=model, config=str(settings)) as server:
         session_id = server.start_task()
         wait_until(lambda: count_running(tmp_path) == 2)
         if how == "terminated":

@@ -16,9 +16,12 @@ from vgproject.config import load_config
 from vgproject.engine import Engine, EngineSettings
 from vgproject.errors import ConflictError
 from vgproject.event_log import EventLog, EventLogSettings, NewEvent, StoredEvent
+from vgproject.knowledge.care import Caretaker
 from vgproject.knowledge.memory import Memory
+from vgproject.knowledge.memory_settings import CareSettings
 from vgproject.knowledge.namespaces import of_project
 from vgproject.knowledge.notes import Note
+from vgproject.knowledge.recall import Recall
 from vgproject.llm.llm import Llm
 from vgproject.memory_commands import MemoryCommands
 from vgproject.repositories.event_store import NewSession
@@ -198,7 +201,9 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         sessions = SessionService(
             database=database,
             event_log=event_log,
-            memory=MemoryCommands(memory, project=path),
+            memory=MemoryCommands(
+                memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now
+            ),
             llm=Llm(config.llm, {}),
             files=SessionFiles(event_log, Workspaces(path, {}, UNBOXED)),
             engine=engine,

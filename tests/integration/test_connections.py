@@ -32,6 +32,7 @@ from live_server import (
     running_server,
     send,
     served,
+    serving,
     slow_socket,
 )
 from sample import make_project, script, write_script
@@ -42,6 +43,7 @@ from vgproject.broker.in_process import InProcessBroker
 from vgproject.cli.client import Client
 from vgproject.cli.home import ServerAddress
 from vgproject.config import load_config
+from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import VgprojectError
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import EXTENSION, WebSocketProtocol
@@ -270,6 +272,20 @@ class BrokenBroker(InProcessBroker):
         raise KeyError("a mistake in the broker")
 
 
+async def test_what_is_small_is_sent_before_the_client_has_confirmed_what_came_before(tmp_path: Path) -> None:
+    async def look(websocket: WebSocket) -> None:
+        await websocket.accept()
+        connection: WebSocketProtocol = websocket.scope["extensions"][EXTENSION]
+        accepted = connection.transport.get_extra_info("socket")
+        await websocket.send_text(str(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+
+    options = {"home": tmp_path / "home", "project": make_project(tmp_path / "project"), "token": TOKEN, "port": 0}
+    server = EnhancedRAServer(load_config(options, {"PATH": os.environ["PATH"]}))
+    server.app.add_api_websocket_route("/look", look)
+    async with serving(server) as url, connect(url.replace("http", "ws") + "/look") as websocket:
+        assert await websocket.recv() == "1"
+
+
 async def test_a_mistake_in_a_subscription_is_said_logged_and_closes_with_1011(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -301,6 +317,7 @@ async def test_a_mistake_in_a_subscription_is_said_logged_and_closes_with_1011(
 
 
 class WatchedProtocol(WebSocketProtocol):
+    close_seconds = 0.2
     lost: asyncio.Event
 
     def connection_lost(self, exc: Exception | None) -> None:

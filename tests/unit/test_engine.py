@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import pickle
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from databases import Postgres
 from small_disk import small_disk
@@ -32,6 +34,42 @@ async def engine_for(place: Path | DatabaseUrl, work: Work) -> AsyncIterator[Eng
         yield engine
     finally:
         await engine.close()
+
+
+async def test_the_queue_is_there_before_queues_are_looked_for(database_url: DatabaseUrl) -> None:
+    """A queue that is missing then is found a second later: nobody's first task waits for that."""
+    touched: list[str] = []
+
+    def note(connection: sa.Connection, cursor: object, statement: str, *_: object) -> None:
+        if match := re.search(r"INSERT INTO\W+(?:\w+\W+)?(queues|application_versions)\b", statement):
+            touched.append(match[1])
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        async with asyncio.timeout(20), engine_for(database_url, _no_work):
+            pass
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    # The version is written by the launch, before it looks.
+    assert touched == ["queues", "application_versions"]
+
+
+async def test_a_changed_limit_is_kept_but_not_that_of_an_older_program(tmp_path: Path) -> None:
+    async def kept_with(running_tasks: int) -> int:
+        engine = Engine(sqlite_file(tmp_path / "engine.db"), EngineSettings(running_tasks=running_tasks), _no_work)
+        await engine.launch()
+        await engine.close()
+        with closing(sqlite3.connect(tmp_path / "engine.db")) as database:
+            [(limit,)] = database.execute("SELECT worker_concurrency FROM queues")
+        return int(limit)
+
+    assert await kept_with(3) == 3
+    assert await kept_with(4) == 4
+    with closing(sqlite3.connect(tmp_path / "engine.db")) as database, database:
+        newer = "SELECT 'newer', 'newer', 2 * version_timestamp, created_at, application_name FROM application_versions"
+        columns = "version_id, version_name, version_timestamp, created_at, application_name"
+        database.execute(f"INSERT INTO application_versions ({columns}) {newer}")
+    assert await kept_with(5) == 4
 
 
 async def test_a_step_that_ends_during_the_drain_is_recorded_and_not_made_again(tmp_path: Path) -> None:
@@ -364,3 +402,7 @@ async def _make(made: list[str], what: str) -> Json:
 
 async def _nothing() -> Json:
     return None
+
+
+async def _no_work(task: TaskInput, steps: Steps) -> None:
+    """Nothing to do."""

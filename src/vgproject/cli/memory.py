@@ -19,28 +19,31 @@ Entry = dict[str, Any]
 
 def list_entries(which: Entry, query: Entry, *, server: str | None, limit: int | None, as_json: bool) -> int:
     async def work(client: Client) -> int:
-        asked = {**_where(which), **query}
-        entries: list[Entry] = []
-        while limit is None or len(entries) < limit:
-            size = min(PAGE, PAGE if limit is None else limit - len(entries))
-            after = {"after": entries[-1]["memory_id"]} if entries else {}
-            page = await client.request("GET", "/v1/memory", params={**asked, **after, "limit": size})
-            entries += page
-            if len(page) < size:
-                break
-        _show_entries(entries, as_json=as_json)
+        _show_entries(await all_entries(client, {**where(which), **query}, limit=limit), as_json=as_json)
         return 0
 
-    return with_client(work, _options(which), server)
+    return with_client(work, options_of(which), server)
+
+
+async def all_entries(client: Client, query: Entry, *, limit: int | None = None) -> list[Entry]:
+    entries: list[Entry] = []
+    while limit is None or len(entries) < limit:
+        size = min(PAGE, PAGE if limit is None else limit - len(entries))
+        after = {"after": entries[-1]["memory_id"]} if entries else {}
+        page = await client.request("GET", "/v1/memory", params={**query, **after, "limit": size})
+        entries += page
+        if len(page) < size:
+            break
+    return entries
 
 
 def search(which: Entry, query: Entry, *, server: str | None, as_json: bool) -> int:
     async def work(client: Client) -> int:
-        entries = await client.request("GET", "/v1/memory/search", params={**_where(which), **query})
+        entries = await client.request("GET", "/v1/memory/search", params={**where(which), **query})
         _show_entries(entries, as_json=as_json)
         return 0
 
-    return with_client(work, _options(which), server)
+    return with_client(work, options_of(which), server)
 
 
 def show(memory_id: str, *, server: str | None, as_json: bool) -> int:
@@ -61,10 +64,10 @@ def show(memory_id: str, *, server: str | None, as_json: bool) -> int:
 
 def add(which: Entry, body: Entry, *, server: str | None, as_json: bool) -> int:
     async def work(client: Client) -> int:
-        _show_changed(await client.request("POST", "/v1/memory", json={**_where(which), **body}), as_json=as_json)
+        _show_changed(await client.request("POST", "/v1/memory", json={**where(which), **body}), as_json=as_json)
         return 0
 
-    return with_client(work, _options(which), server)
+    return with_client(work, options_of(which), server)
 
 
 def edit(memory_id: str, changes: Entry, *, version: int | None, server: str | None, as_json: bool) -> int:
@@ -126,7 +129,7 @@ def show_history(memory_id: str, *, server: str | None, as_json: bool) -> int:
 
 def list_conflicts(which: Entry, *, settled: bool, server: str | None, as_json: bool) -> int:
     async def work(client: Client) -> int:
-        query = {**_where(which), "settled": settled}
+        query = {**where(which), "settled": settled}
         conflicts = await client.request("GET", "/v1/memory/conflicts", params=query)
         if as_json:
             print(to_json(conflicts, indent=2))
@@ -140,7 +143,7 @@ def list_conflicts(which: Entry, *, settled: bool, server: str | None, as_json: 
         Console().print(table)
         return 0
 
-    return with_client(work, _options(which), server)
+    return with_client(work, options_of(which), server)
 
 
 def _end_of(conflict: Entry) -> str:
@@ -167,7 +170,7 @@ def watch(which: Entry, *, server: str | None, as_json: bool) -> int:
     """The state, then each change, until it is interrupted."""
 
     async def work(client: Client) -> int:
-        async for frame in client.follow_memory(**_where(which)):
+        async for frame in client.follow_memory(**where(which)):
             if as_json:
                 print(to_json(frame), flush=True)
             elif frame["type"] == "memory_snapshot":
@@ -177,7 +180,7 @@ def watch(which: Entry, *, server: str | None, as_json: bool) -> int:
                 print(f"{frame['entry']['memory_id']}  {_line_of_change(frame)}", flush=True)
         return 0
 
-    return with_client(work, _options(which), server)
+    return with_client(work, options_of(which), server)
 
 
 def _show_entries(entries: list[Entry], *, as_json: bool) -> None:
@@ -229,12 +232,12 @@ def _told(entry: Entry) -> Iterable[tuple[str, str]]:
     return ((name, value) for name, value in told.items() if value)
 
 
-def _where(which: Entry) -> Entry:
+def where(which: Entry) -> Entry:
     """``which`` has the project's directory, if it was named, and the scope."""
     if which["scope"] == "user":
         return {"scope": "user"}
-    return {"scope": "project", "project": str(load_config(_options(which)).config.project.resolve())}
+    return {"scope": "project", "project": str(load_config(options_of(which)).config.project.resolve())}
 
 
-def _options(which: Entry) -> Entry:
+def options_of(which: Entry) -> Entry:
     return {"project": which["project"]}

@@ -245,12 +245,12 @@ class Memory:
         scope: str,
         refused: int = 0,
     ) -> MemoryMerged:
-        """Take up all notes or none, once for each ``scope``; after that the same answer comes back.
+        """Take up all notes or none, once for each ``scope`` that is not empty; after that the same answer comes back.
 
         ``refused`` are notes that were not taken before.
         """
         async with self._database.unit_of_work() as work:
-            if merged := await work.commands.get(scope):
+            if merged := await _answer(work, scope):
                 return MemoryMerged.model_validate(merged)
             merge, ledgers = Merge(refused=refused), []
             # Always in the same order, so that no two merges wait for each other.

@@ -159,6 +159,15 @@ class Recall:
         entries = await self._with_contradicting(namespaces, ranked)
         return fit(await compare_with_files(entries, files), question)
 
+    async def search(
+        self, namespaces: Sequence[Namespace], text: str, *, kinds: Sequence[MemoryKind] = (), limit: int
+    ) -> list[MemoryEntry]:
+        """The entries that fit ``text`` best, whole."""
+        question = Question(text, frozenset(named_paths(text)), tuple(kinds), limit)
+        ranked = rank(question, await self._find(namespaces, question))[:limit]
+        entries = await self._memory.get_all(namespaces, [found.memory_id for found in ranked])
+        return [entries[found.memory_id] for found in ranked if found.memory_id in entries]
+
     async def _find(self, namespaces: Sequence[Namespace], question: Question) -> Found:
         memory, kinds = self._memory, question.kinds
         by_words = await memory.search(namespaces, question.text, kinds=kinds, limit=CANDIDATES)

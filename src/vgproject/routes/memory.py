@@ -8,13 +8,16 @@ from fastapi.responses import Response
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.schema import commands as c
+from vgproject.schema.events import MemoryMerged
 from vgproject.schema.memory import (
+    CleanUp,
     MemoryChange,
     MemoryConflict,
     MemoryEntry,
     MemoryKind,
     MemoryScope,
     MemoryStatus,
+    Proposal,
 )
 
 router = APIRouter(prefix="/v1", tags=["memory"])
@@ -91,6 +94,34 @@ async def settle_conflict(
 async def add_memory(body: c.NewMemory, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     """Add an entry; one that says the same already is answered as it is."""
     return MemoryEntry.model_validate(await services.sessions.execute(c.Remember(**dict(body)), caller))
+
+
+@router.post("/memory/import")
+async def import_memory(body: c.MemoryImport, services: ServicesDep, caller: CallerDep) -> MemoryMerged:
+    """Merge entries of another memory, all or none: what the memory says already stays as it is."""
+    return await services.memory_commands.take_import(body, caller.actor)
+
+
+@router.get("/memory/clean-up")
+async def propose_clean_up(services: ServicesDep, namespace: NamespaceDep) -> list[Proposal]:
+    """What could be forgotten, and why."""
+    return await services.memory_commands.propose_clean_up(namespace)
+
+
+@router.post("/memory/clean-up")
+async def clean_up(
+    services: ServicesDep, caller: CallerDep, namespace: NamespaceDep, body: c.MemoryCleanUp | None = None
+) -> CleanUp:
+    """Forget what is proposed; it can be undone."""
+    return await services.memory_commands.clean_up(namespace, caller.actor, reasons=body.reasons if body else None)
+
+
+@router.post("/memory/clean-up/{clean_up_id}/undo")
+async def undo_clean_up(
+    clean_up_id: str, services: ServicesDep, caller: CallerDep, namespace: NamespaceDep
+) -> list[str]:
+    """Restore what that clean-up forgot; the ids of those entries."""
+    return await services.memory_commands.undo_clean_up(namespace, clean_up_id, caller.actor)
 
 
 @router.get("/memory/{memory_id}")

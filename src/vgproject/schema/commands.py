@@ -2,11 +2,22 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
-from vgproject.schema.memory import MAX_TAGS, Confidence, Content, MemoryKind, MemoryScope, Place, Settlement, Tag
+from vgproject.schema.memory import (
+    MAX_TAGS,
+    CleanUpReason,
+    Confidence,
+    Content,
+    MemoryKind,
+    MemoryScope,
+    MemorySource,
+    Place,
+    Settlement,
+    Tag,
+)
 from vgproject.schema.settings import ModelName, SessionSettings
 
 
@@ -168,6 +179,24 @@ class NewFork(Wire):
     """The moment to begin from; default: now."""
 
 
+MAX_IMPORTED = 10_000
+
+
+class NewNote(Wire):
+    """An entry of another memory: what it says, and where it comes from."""
+
+    kind: MemoryKind = "key_fact"
+    content: Content
+    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
+    confidence: Confidence = "likely"
+    source: MemorySource = "agent"
+    place: Place | None = None
+    imported_from: ShortText | None = None
+    """The file it was read from."""
+    noted_at: AwareDatetime | None = None
+    """When it was first noted."""
+
+
 class NewMemory(Wire):
     kind: MemoryKind = "key_fact"
     content: Content
@@ -182,6 +211,18 @@ class NewMemory(Wire):
     """The project's directory; default: that of the session, else the server's."""
     replaces: list[Id] = Field(default_factory=list, max_length=100)
     """Ids of entries of the same memory whose place it takes."""
+
+
+class MemoryImport(Wire):
+    notes: list[NewNote] = Field(min_length=1, max_length=MAX_IMPORTED)
+    scope: MemoryScope = "project"
+    project: ShortText | None = None
+    """The project's directory; default: the server's."""
+
+
+class MemoryCleanUp(Wire):
+    reasons: list[CleanUpReason] | None = None
+    """Forget only what is proposed for one of these; default: for those that the settings allow."""
 
 
 class Remember(NewMemory, Command):
