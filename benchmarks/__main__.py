@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import checkpoints, event_log, latency, memory, recovery, sandbox, startup, turns
+from benchmarks import checkpoints, event_log, latency, memory, recovery, retrieval, sandbox, startup, turns
 from benchmarks.figures import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -13,6 +13,7 @@ MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "turns": turns.measure,
     "memory": memory.measure,
     "recovery": recovery.measure,
+    "retrieval": retrieval.measure,
     "sandbox": sandbox.measure,
     "event_log": event_log.measure,
     "checkpoints": checkpoints.measure,

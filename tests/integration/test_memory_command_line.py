@@ -8,6 +8,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from live_server import TOKEN, running_server
+from ra_aid_database import write_sample
 from vgproject.main import app
 
 
@@ -83,3 +84,51 @@ async def test_memory_is_kept_edited_undone_and_settled_by_hand(tmp_path: Path) 
     assert [one["memory_id"] for one in limited] == [entry]
     assert (unknown.exit_code, "key_snippet" in unknown.stderr) == (2, True)
     assert (other["memory_id"] in line, mine["memory_id"] in line) == (True, False)
+
+
+async def test_memory_goes_out_as_files_and_comes_in_again(tmp_path: Path) -> None:
+    write_sample(tmp_path / "pk.db")
+    async with running_server(tmp_path) as url:
+        terminal = Terminal(tmp_path, url)
+        first = await terminal.ask("import", str(tmp_path / "pk.db"))
+        again = await terminal.ask("import", str(tmp_path / "pk.db"))
+        await terminal.run("export", str(tmp_path / "known"))
+        await terminal.run("export", str(tmp_path / "known.json"))
+        entries = await terminal.ask("list")
+        for entry in entries:
+            await terminal.ask("forget", entry["memory_id"])
+        broken = tmp_path / "known" / "key_facts" / "broken.md"
+        broken.write_text("no fields")
+        refused = await terminal.run("import", str(tmp_path / "known"))
+        nothing = await terminal.ask("list")
+        broken.unlink()
+        back = await terminal.ask("import", str(tmp_path / "known"))
+        same = await terminal.ask("import", str(tmp_path / "known.json"))
+        returned = await terminal.ask("list")
+
+    assert (len(first["added"]), again["added"], len(again["merged"])) == (4, [], 4)
+    assert (refused.exit_code, nothing) == (2, []), refused.output
+    assert "broken.md" in refused.output
+    assert (len(back["added"]), len(same["merged"])) == (4, 4)
+    compared = ("kind", "content", "tags", "place", "created_at")
+    wanted = [[entry[name] for name in compared] for entry in entries]
+    assert sorted(str([entry[name] for name in compared]) for entry in returned) == sorted(map(str, wanted))
+
+
+async def test_what_is_of_no_use_is_shown_forgotten_and_known_again(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url:
+        terminal = Terminal(tmp_path, url)
+        await terminal.ask("add", "src/gone.py", "--kind", "related_file")
+        await terminal.ask("add", "calc.py", "--kind", "related_file")
+        shown = await terminal.ask("clean-up")
+        table = (await terminal.run("clean-up")).stdout
+        done = await terminal.ask("clean-up", "--forget", "stale")
+        left = await terminal.ask("list")
+        undone = await terminal.ask("clean-up", "--undo", done["clean_up_id"])
+        unknown = await terminal.run("clean-up", "--undo", "cln_1")
+        back = await terminal.ask("list")
+
+    assert [(proposal["reason"], proposal["entry"]["content"]) for proposal in shown] == [("stale", "src/gone.py")]
+    assert "Its file is not in the project any more." in table
+    assert [entry["content"] for entry in left] == ["calc.py"]
+    assert (undone, unknown.exit_code, len(back)) == (done["forgotten"], 1, 2)

@@ -12,7 +12,7 @@ from vgproject.knowledge.memory_settings import MemorySettings
 from vgproject.knowledge.merging import Decision, Known, decide
 from vgproject.knowledge.namespaces import Namespace, parse_namespace
 from vgproject.knowledge.notes import Note, digest_of, searched_words
-from vgproject.knowledge.words import MAX_ASKED, weigh
+from vgproject.knowledge.words import MAX_ASKED, rarity, weigh
 from vgproject.models.tables import MemoryRow
 from vgproject.repositories.memory_search import Question
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
@@ -153,6 +153,12 @@ class Memory:
             question = Question([space.name for space in namespaces], weights, limit, kinds)
             (rows,) = await work.memory_search.find([question])
         return [entry_of(row) for row in rows]
+
+    async def word_weights(self, text: str) -> dict[str, float]:
+        """How much each word of a question says: the more, the fewer entries have it."""
+        async with self._database.unit_of_work() as work:
+            frequencies = await work.memory_search.frequencies(asked_words(text)[:MAX_ASKED])
+        return {word: rarity(count) for word, count in frequencies.items()}
 
     async def history(self, memory_id: str) -> list[MemoryChange]:
         """Every version of the entry, the first one first. Raises `NotFoundError` (``no_such_memory``)."""

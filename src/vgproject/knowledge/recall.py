@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,7 +17,7 @@ from vgproject.knowledge.quoting import as_recalled
 from vgproject.schema.events import RecalledEntry
 from vgproject.schema.memory import Confidence, MemoryEntry, MemoryKind
 from vgproject.utils.text import shorten
-from vgproject.utils.words import asked_words, split_words
+from vgproject.utils.words import asked_words, split_words, stem
 
 CHARACTERS_PER_TOKEN = 4
 HEADER_CHARACTERS = 160
@@ -28,16 +28,20 @@ CANDIDATES = 40
 LIMIT = 20
 
 SMOOTHING = 60
-"""Of reciprocal rank fusion: how little the first place counts more than the next."""
+"""Of reciprocal rank fusion, where there is no similarity: how little the first place counts more than the next."""
+OF_WORDS = 0.1
+"""What the words of a question count beside its meaning, if an entry has all of them: a similarity is at most 1.
+A convex combination of scores finds more than a fusion of ranks (Bruch, Gai, Ingber: An Analysis of Fusion Functions for
+Hybrid Retrieval, 2023), also here: `scripts/bench retrieval`."""
 ABOUT_FILE = 1.5
-CONFIDENCES: dict[Confidence, float] = {"certain": 1.15, "likely": 1.0, "unsure": 0.8}
+CONFIDENCES: dict[Confidence, float] = {"certain": 1.05, "likely": 1.0, "unsure": 0.9}
 KINDS: dict[MemoryKind, float] = {
-    "key_fact": 1.1,
-    "decision": 1.1,
-    "key_snippet": 1.05,
-    "research_note": 0.95,
-    "related_file": 0.85,
-    "work_log": 0.8,
+    "key_fact": 1.02,
+    "decision": 1.02,
+    "key_snippet": 1.01,
+    "research_note": 1.0,
+    "related_file": 0.98,
+    "work_log": 0.95,
 }
 OLD = timedelta(days=180)
 LOST_BY_AGE = 0.25
@@ -82,6 +86,8 @@ class Found:
     by_words: Sequence[MemoryEntry] = ()
     by_meaning: Sequence[tuple[MemoryEntry, float]] = ()
     by_file: Sequence[MemoryEntry] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How much each word of the question says."""
 
 
 @dataclass
@@ -180,6 +186,7 @@ class Recall:
             by_words,
             [(entry, similarity) for entry, similarity in by_meaning if not kinds or entry.kind in kinds],
             [entry for entry in about if not kinds or entry.kind in kinds],
+            await memory.word_weights(question.text) if by_meaning else {},
         )
 
     async def _near(self, namespaces: Sequence[Namespace], text: str) -> list[tuple[str, float]]:
@@ -224,7 +231,24 @@ def _fused(found: Found) -> list[_Candidate]:
         take(entry, place).similarity = similarity
     for place, entry in enumerate(found.by_file, start=1):
         take(entry, place)
+    if found.by_meaning:
+        _score_by_meaning(list(candidates.values()), found)
     return list(candidates.values())
+
+
+def _score_by_meaning(candidates: Sequence[_Candidate], found: Found) -> None:
+    """One that the index did not find is less similar than all that it found."""
+    least = min(similarity for _, similarity in found.by_meaning)
+    for candidate in candidates:
+        similarity = least if candidate.similarity is None else candidate.similarity
+        candidate.score = max(similarity, 0.0) + OF_WORDS * _coverage(candidate.entry, found.weights)
+
+
+def _coverage(entry: MemoryEntry, weights: Mapping[str, float]) -> float:
+    """The share of the question's words that the entry has, each by how much it says; from 0 to 1."""
+    said = {stem(word) for word in _said(entry)}
+    whole = sum(weights.values())
+    return sum(weight for word, weight in weights.items() if stem(word) in said) / whole if whole else 0.0
 
 
 def _weight(entry: MemoryEntry, question: Question, newest: datetime | None) -> float:
@@ -249,8 +273,11 @@ def _explain(candidate: _Candidate, question: Question, words: frozenset[str]) -
 
 def _shared(words: frozenset[str], entry: MemoryEntry) -> list[str]:
     """The words of the question that the entry has, in the entry's order."""
-    said = split_words(" ".join([entry.content, *entry.tags, entry.place.path if entry.place else ""]))
-    return [word for word in dict.fromkeys(said) if word in words]
+    return [word for word in dict.fromkeys(_said(entry)) if word in words]
+
+
+def _said(entry: MemoryEntry) -> list[str]:
+    return split_words(" ".join([entry.content, *entry.tags, entry.place.path if entry.place else ""]))
 
 
 def _about_files(entry: MemoryEntry, files: frozenset[str]) -> str | None:

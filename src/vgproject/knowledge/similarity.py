@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal
 
-from vgproject.utils.words import STOP_WORDS
+from vgproject.utils.words import STOP_WORDS, stem
 
 Relation = Literal["same", "first_says_more", "second_says_more", "contrary", "other"]
 
@@ -41,7 +41,7 @@ def take_apart(text: str) -> Saying:
     low = tuple(token.lower() for token in tokens)
     return Saying(
         tokens=low,
-        content=frozenset(_stem(word) for word in low if _says_something(word)),
+        content=frozenset(stem(word) for word in low if _says_something(word)),
         values=frozenset(word for token, word in zip(tokens, low, strict=True) if VALUE.search(token)),
         negations=sum(word in NEGATIONS for word in low),
     )
@@ -86,16 +86,8 @@ def _differ_in_one_place(first: Sequence[str], second: Sequence[str]) -> bool:
 
 
 def _stems(tokens: Sequence[str]) -> set[str]:
-    return {_stem(token) for token in tokens if _says_something(token)}
+    return {stem(token) for token in tokens if _says_something(token)}
 
 
 def _says_something(word: str) -> bool:
     return word not in STOP_WORDS and word not in NEGATIONS
-
-
-def _stem(word: str) -> str:
-    """Without the ending of a plural or a verb, where enough of the word is left."""
-    for ending in ("ings", "ing", "ies", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and word.isalpha():
-            return word[: -len(ending)]
-    return word

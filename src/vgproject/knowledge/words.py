@@ -13,8 +13,13 @@ MANY = 100_000
 """About so many entries: only the ratio of the weights counts."""
 
 
+def rarity(count: int) -> float:
+    """How much a word says that ``count`` entries have: its inverse document frequency."""
+    return math.log(1 + MANY / max(count, 0.5))
+
+
 def weigh(frequencies: Mapping[str, int], *, most_entries: int) -> dict[str, float]:
-    """The rarest of the words that are there at all, with their weight (inverse document frequency).
+    """The rarest of the words that are there at all, with their weight.
 
     A word that would bring the entries to be ranked to ``most_entries`` is left out, unless there is no other: the rare words
     of a question find what it is about, and a frequent one costs as much as all others together.
@@ -26,5 +31,5 @@ def weigh(frequencies: Mapping[str, int], *, most_entries: int) -> dict[str, flo
         found += there[word]
         if chosen and found >= most_entries:
             break
-        chosen[word] = math.log(1 + MANY / there[word])
+        chosen[word] = rarity(there[word])
     return chosen

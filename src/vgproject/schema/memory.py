@@ -32,7 +32,7 @@ MAX_CONTENT = 8_000
 MAX_TAGS = 20
 
 Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT)]
-Tag = Annotated[str, StringConstraints(pattern=r"^[\w.:/-]+$", max_length=60)]
+Tag = Annotated[str, StringConstraints(pattern=r'^[^\s"\\]+$', max_length=60)]
 
 
 class MemoryOrigin(Wire):

@@ -42,3 +42,11 @@ def _plain(text: str) -> str:
         return text
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def stem(word: str) -> str:
+    """Without the ending of a plural or a verb, where enough of the word is left."""
+    for ending in ("ings", "ing", "ies", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and word.isalpha():
+            return word[: -len(ending)]
+    return word
