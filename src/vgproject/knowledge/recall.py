@@ -44,7 +44,7 @@ KINDS: dict[MemoryKind, float] = {
     "work_log": 0.95,
 }
 OLD = timedelta(days=180)
-LOST_BY_AGE = 0.25
+LOST_BY_AGE = 0.1
 """The most that age takes of a score."""
 
 MEANING_SECONDS = 5.0

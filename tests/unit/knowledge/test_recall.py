@@ -46,9 +46,9 @@ def names(question: Question, found: Found) -> list[str]:
 
 
 def test_an_entry_that_is_found_in_two_ways_comes_before_one_that_is_first_in_one() -> None:
-    words, both, meaning = entry("words"), entry("both"), entry("meaning")
-    found = Found([words, both], [(meaning, 0.9), (both, 0.8)])
-    assert names(Question("text"), found)[0] == "both"
+    words, both, meaning = entry("words", "A text."), entry("both", "Some text."), entry("meaning", "Prose.")
+    found = Found([words, both], [(meaning, 0.82), (both, 0.8), (entry("other"), 0.1)], weights={"text": 2.0})
+    assert names(Question("text"), found) == ["both", "meaning", "words", "other"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_age_is_gentle_and_no_clock_is_asked() -> None:
     """An old entry that fits much better stays first, and the same entries always come in the same order."""
     old = entry("old", updated_at="2001-01-01T00:00:00.000Z")
     others = [entry(f"new {number}") for number in range(40)]
-    ranked = names(Question("text"), Found([old, *others], [(old, 0.9)], [old]))
+    ranked = names(Question("text"), Found([old, *others], [(old, 0.9), (others[0], 0.6)], [old]))
     assert ranked[0] == "old"
 
 
