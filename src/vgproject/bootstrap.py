@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
@@ -52,6 +53,7 @@ class Services(Parts):
     loaded: Loaded
     engine: Engine
     sessions: SessionService
+    tokens: Tokens
 
 
 @asynccontextmanager
@@ -136,8 +138,9 @@ async def open_services(
             now=utc_now,
             new_id=new_id,
         )
+        tokens = Tokens(parts.database, now=utc_now, new_id=new_id)
         await engine.launch()
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
-        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions)
+        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, tokens=tokens)

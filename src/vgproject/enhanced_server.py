@@ -8,18 +8,18 @@ from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from vgproject import __version__
-from vgproject.auth import COOKIE, Authenticator
+from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
 from vgproject.errors import BadInputError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import documents, health, memory, sessions
+from vgproject.routes import documents, health, memory, sessions, tokens
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
@@ -59,6 +59,7 @@ class EnhancedRAServer:
             sessions.router,
             sessions.workspaces_router,
             memory.router,
+            tokens.router,
             documents.router,
         ):
             self.app.include_router(router)
@@ -74,7 +75,7 @@ class EnhancedRAServer:
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
-            self.authenticator = Authenticator(self._config.home, self._config.token)
+            self.authenticator = Authenticator(self._config.home, self._config.token, services.tokens)
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
@@ -91,12 +92,13 @@ class EnhancedRAServer:
         """The web page."""
         return HTMLResponse(PAGE, headers={"Cache-Control": "no-cache"})
 
-    async def _sign_in(self, code: str) -> Response:
+    async def _sign_in(self, request: Request, code: str) -> Response:
         """Swaps the one-time code of the printed URL for a cookie."""
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
         cookie = self.authenticator.take_code(code)
-        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
+        age = int(COOKIE_AGE.total_seconds())
+        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_is_secure(request), max_age=age)
         return response
 
     @property
@@ -195,6 +197,11 @@ class DrainingServer(uvicorn.Server):
             if self._draining:
                 self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
         super().handle_exit(sig, frame)
+
+
+def _is_secure(request: Request) -> bool:
+    """Also behind a proxy that ends TLS: a client that only says so keeps its own cookie from itself."""
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
 def _listen(host: str, port: int, *, stalled_seconds: float) -> socket.socket:

@@ -15,8 +15,10 @@ from vgproject.utils.text import without_controls
 
 app = typer.Typer(help="The real-time server for autonomous software development.", no_args_is_help=True)
 memory_app = typer.Typer(help="The project's memory.", no_args_is_help=True)
+token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
 database_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(memory_app, name="memory")
+app.add_typer(token_app, name="token")
 app.add_typer(database_app, name="db")
 
 Server = Annotated[Optional[str], typer.Option(help="The URL of a running server.")]  # noqa: UP045  (typer reads it)
@@ -309,6 +311,32 @@ def edit_memory(memory_id: str, content: str, server: Server = None) -> None:
 def forget_memory(memory_id: str, server: Server = None) -> None:
     """Forget an entry."""
     _call("sessions:change_memory", "DELETE", f"/v1/memory/{memory_id}", {}, {}, server=server)
+
+
+@token_app.command("create")
+def create_token(
+    user: Annotated[str, typer.Argument(help="Who is known by it.")],
+    role: Annotated[
+        Literal["viewer", "editor", "approver", "owner"], typer.Option(help="The most it may do.")
+    ] = "editor",
+    expires: Annotated[str, typer.Option(help="As 12h, 90d or never.")] = "90d",
+    name: Annotated[Optional[str], typer.Option(help="What it is for.")] = None,  # noqa: UP045
+    server: Server = None,
+) -> None:
+    """Make a token and print it, once."""
+    _call("tokens:create_token", user, {}, role=role, expires=expires, name=name, server=server)
+
+
+@token_app.command("list")
+def list_tokens(server: Server = None, as_json: AsJson = False) -> None:
+    """List the tokens."""
+    _call("tokens:list_tokens", {}, server=server, as_json=as_json)
+
+
+@token_app.command("revoke")
+def revoke_token(token_id: Annotated[str, typer.Argument(metavar="TOKEN_ID")], server: Server = None) -> None:
+    """Revoke a token; what is connected with it is closed."""
+    _call("tokens:revoke_token", token_id, {}, server=server)
 
 
 if __name__ == "__main__":

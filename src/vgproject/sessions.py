@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vgproject.access.permissions import Caller
 from vgproject.agents.base import TaskInput
 from vgproject.engine import Engine
 from vgproject.errors import (
@@ -27,7 +28,7 @@ from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.event_store import Answer, NewSession
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema import commands as c
-from vgproject.schema.base import Actor, EventData, JsonObject
+from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -64,19 +65,6 @@ logger = logging.getLogger(__name__)
 
 Ack = dict[str, Any]
 OPEN = ("queued", "running", "paused")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks. An ``owner`` may see all sessions of the server, others only their own."""
-
-    user_id: str
-    role: str
-    client: str = ""
-
-    @property
-    def actor(self) -> Actor:
-        return Actor(kind="user", id=self.user_id)
 
 
 @dataclass(frozen=True)

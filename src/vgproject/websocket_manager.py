@@ -6,20 +6,20 @@ import logging
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
+from vgproject.access.permissions import Caller
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import Services
 from vgproject.errors import CommandError, RateLimitedError, UnauthenticatedError, VgprojectError
 from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
-from vgproject.sessions import Caller
 from vgproject.subscription import Subscription
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
@@ -84,7 +84,7 @@ class WebSocketManager:
         bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
         state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
         try:
-            state.caller = self._authenticator.identify(websocket)
+            state.caller = await self._authenticator.identify(websocket)
         except UnauthenticatedError as error:
             await state.outbox.close(4401, error.message)
             return
@@ -181,7 +181,7 @@ class WebSocketManager:
         if isinstance(command, c.Ping):
             return f.Pong(id=command.id, time=to_wire(utc_now()))
         if isinstance(command, c.Hello):
-            return self._hello(state, command)
+            return await self._hello(state, command)
         if state.caller is None:
             raise CommandError("Say hello with a token first.", code="unauthenticated")
         if isinstance(command, c.Subscribe):
@@ -197,14 +197,14 @@ class WebSocketManager:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
 
-    def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
-        caller = self._authenticator.check(command.token) if command.token else state.caller
+    async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
+        caller = await self._authenticator.check(command.token) if command.token else state.caller
         if caller is None:
             raise UnauthenticatedError("The hello has no token.")
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
             raise RateLimitedError(_TOO_MANY, code="too_many_connections")
-        state.caller = Caller(caller.user_id, caller.role, command.client or "")
+        state.caller = replace(caller, client=command.client or "")
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
@@ -307,7 +307,7 @@ def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
         return ""
     client = state.caller.client
     place = command.session_id or ("" if client else state.id)
-    return "/".join((state.caller.user_id, client, place, command.id, digest))
+    return "/".join((state.caller.key, client, place, command.id, digest))
 
 
 _SUBSCRIPTION_MISTAKE = "The server made a mistake with this subscription; its log says which."

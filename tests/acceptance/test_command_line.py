@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -229,3 +230,20 @@ def test_a_question_goes_to_the_terminal_not_into_a_pipe_and_can_be_left_at_once
     assert "python3 -c" in asked.decode()
     events = [json.loads(line) for line in output.splitlines()]
     assert "approval_requested" in {event["type"] for event in events}
+
+
+def test_a_token_is_made_listed_used_and_revoked(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    make_project(terminal.project)
+    made = terminal.run("token", "create", "ada", "--role", "viewer", "--expires", "12h", "--name", "her screen")
+    assert made.returncode == 0, made.stderr
+    token, [token_id] = made.stdout.strip(), re.findall(r"tok_\w+", made.stderr)
+    assert re.fullmatch(r"vgp_[\w-]{43}", token)
+    [listed] = json.loads(terminal.run("token", "list", "--json").stdout)
+    assert (listed["token_id"], listed["user"], listed["role"]) == (token_id, "ada", "viewer")
+    assert token_id in terminal.run("token", "list").stdout
+    assert terminal.run("token", "revoke", token_id).stdout == f"Revoked {token_id} of ada.\n"
+    assert 'revoked_at": null' not in terminal.run("token", "list", "--json").stdout
+    wrong = terminal.run("token", "create", "ada", "--expires", "soon")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "'soon'" in wrong.stderr

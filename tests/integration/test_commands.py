@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sample import script, write_script
+from vgproject.access.permissions import Caller
 from vgproject.agents.base import Steps, TaskInput
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
@@ -37,7 +38,7 @@ from vgproject.schema.events import (
 from vgproject.schema.memory import MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
-from vgproject.sessions import Ack, Caller, SessionService
+from vgproject.sessions import Ack, SessionService
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now

@@ -18,6 +18,7 @@ from vgproject.repositories.database_url import DatabaseUrl, mask_password
 from vgproject.repositories.failures import disk_full, is_disk_full, is_outage, unavailable
 from vgproject.repositories.memory_repository import MemoryRepository
 from vgproject.repositories.session_repository import SessionRepository
+from vgproject.repositories.token_repository import TokenRepository
 from vgproject.repositories.turn_repository import TurnRepository
 from vgproject.repositories.writability import check_writable
 
@@ -84,6 +85,7 @@ class UnitOfWork:
         self.turns = TurnRepository(session)
         self.commands = CommandRepository(session)
         self.memory = MemoryRepository(session)
+        self.tokens = TokenRepository(session)
 
     async def __aenter__(self) -> "UnitOfWork":
         return self

@@ -81,7 +81,7 @@ async def execute_command(
         raise CommandError(f"The command is for {command.session_id!r}, the path for {session_id!r}.")
     await services.sessions.get_session(session_id, caller)
     command = command.model_copy(update={"session_id": session_id})
-    scope = f"{caller.user_id}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
+    scope = f"{caller.key}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
     return await services.sessions.execute(command, caller, scope=scope)
 
 

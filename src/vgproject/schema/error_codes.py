@@ -102,6 +102,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_session": ErrorCode("There is no session with this id.", (404,)),
     "no_such_strategy": ErrorCode("A phase names a strategy that does not exist or cannot be loaded."),
     "no_such_task": ErrorCode("The session has no task with this id.", (404,)),
+    "no_such_token": ErrorCode("There is no API token with this id.", (404,)),
     "no_such_tool": ErrorCode("A phase's configuration names a tool that does not exist."),
     "no_workspace": ErrorCode("The session has no files yet, because none of its tasks has begun.", (404,)),
     "not_a_directory": ErrorCode("A part of the path is a file."),

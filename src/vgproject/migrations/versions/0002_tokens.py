@@ -1,0 +1,33 @@
+"""API tokens"""
+
+import sqlalchemy as sa
+from alembic import op
+
+import vgproject.models.tables
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    moment = vgproject.models.tables.UtcDateTime(timezone=True)
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("created_at", moment, nullable=False),
+        sa.Column("expires_at", moment, nullable=True),
+        sa.Column("last_used_at", moment, nullable=True),
+        sa.Column("revoked_at", moment, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("tokens")
