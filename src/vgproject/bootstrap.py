@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vgproject.access.members import Members
 from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
 from vgproject.broker.base import Broker
@@ -54,6 +55,7 @@ class Services(Parts):
     engine: Engine
     sessions: SessionService
     tokens: Tokens
+    members: Members
 
 
 @asynccontextmanager
@@ -123,8 +125,10 @@ async def open_services(
         parts.event_log.observe(observe)
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
+        members = Members(parts.database)
         sessions = SessionService(
             database=parts.database,
+            members=members,
             event_log=parts.event_log,
             memory=parts.memory,
             llm=parts.llm,
@@ -143,4 +147,4 @@ async def open_services(
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
-        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, tokens=tokens)
+        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, tokens=tokens, members=members)

@@ -7,16 +7,24 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import orjson
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
-from vgproject.access.permissions import Caller
+from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
 from vgproject.auth import Authenticator
 from vgproject.bootstrap import Services
-from vgproject.errors import CommandError, RateLimitedError, UnauthenticatedError, VgprojectError
+from vgproject.errors import (
+    CommandError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthenticatedError,
+    VgprojectError,
+)
 from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
@@ -178,12 +186,13 @@ class WebSocketManager:
             await state.outbox.close(CLOSES[error.code], error.message)
 
     async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
+        if state.caller is None and COMMANDS[command.type] != OPEN:
+            raise CommandError("Say hello with a token first.", code="unauthenticated")
         if isinstance(command, c.Ping):
             return f.Pong(id=command.id, time=to_wire(utc_now()))
         if isinstance(command, c.Hello):
             return await self._hello(state, command)
-        if state.caller is None:
-            raise CommandError("Say hello with a token first.", code="unauthenticated")
+        assert state.caller is not None
         if isinstance(command, c.Subscribe):
             await self._subscribe(state, state.caller, command)
             return None
@@ -235,10 +244,19 @@ class WebSocketManager:
             broker=self._services.broker,
             outbox=state.outbox,
             heartbeat_seconds=self._limits.heartbeat_seconds,
+            may_read=partial(self._expect_reader, state, session_id),
         )
         state.subscriptions[session_id] = asyncio.create_task(
             self._run_subscription(state, subscription), name=f"subscription {session_id}"
         )
+
+    async def _expect_reader(self, state: ConnectionState, session_id: str) -> None:
+        """Raises `ForbiddenError`: what is not to be known of any more was known."""
+        assert state.caller is not None
+        try:
+            await self._services.members.expect(session_id, state.caller, SEE)
+        except NotFoundError as error:
+            raise ForbiddenError(_NO_MEMBER, session_id=session_id) from error
 
     async def _run_subscription(self, state: ConnectionState, subscription: Subscription) -> None:
         """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
@@ -248,12 +266,19 @@ class WebSocketManager:
                 await subscription.run()
             except VgprojectError as error:
                 await self._refuse(state, None, error)
+                if isinstance(error, ForbiddenError) and not self._follows_others(state):
+                    await state.outbox.close(4403, error.message)
             except WebSocketDisconnect:
                 raise
             except Exception:
                 logger.exception("A subscription failed by a mistake of ours")
                 await self._refuse(state, None, VgprojectError(_SUBSCRIPTION_MISTAKE))
                 await state.outbox.close(1011, _SUBSCRIPTION_MISTAKE)
+
+    @staticmethod
+    def _follows_others(state: ConnectionState) -> bool:
+        """Besides the subscription that asks."""
+        return any(task is not asyncio.current_task() and not task.done() for task in state.subscriptions.values())
 
     async def _unsubscribe(self, state: ConnectionState, session_id: str) -> None:
         if task := state.subscriptions.pop(session_id, None):
@@ -311,6 +336,7 @@ def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
 
 
 _SUBSCRIPTION_MISTAKE = "The server made a mistake with this subscription; its log says which."
+_NO_MEMBER = "You are no member of this session any more."
 _TOO_MANY = "Too many connections."
 _OUR_MISTAKE = "The server made a mistake with this command; its log says which."
 _TOO_LARGE = "The frame is too large; the limit is in `welcome`."

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sample import script, write_script
+from vgproject.access.members import Members
 from vgproject.access.permissions import Caller
 from vgproject.agents.base import Steps, TaskInput
 from vgproject.broker.in_process import InProcessBroker
@@ -127,14 +128,15 @@ class World:
 
     @property
     def caller(self) -> Caller:
-        return Caller(f"user {self.turn}", "editor")
+        return Caller(f"user {self.turn}", "approver")
 
     async def begin_anew(self) -> None:
         """As another user, in another project."""
         self.turn += 1
         self.tasks.clear()
         self._make_project()
-        self.session_id = (await self.execute(c.CreateSession(project=self.project)))["session_id"]
+        anywhere = Caller(self.caller.user_id, "owner")
+        self.session_id = (await self.sessions.execute(c.CreateSession(project=self.project), anywhere))["session_id"]
 
     def _make_project(self) -> None:
         Path(self.project).mkdir()
@@ -160,6 +162,7 @@ class World:
             frames = [event.frame() for event in await self.event_log.read(view.session_id, after=0)]
             numbers = {task.task_id: number for number, task in enumerate(view.tasks)}
             found += [(frame.type, numbers.get(frame.task_id or "")) for frame in frames]
+            found.append([member.role for member in view.members])
             found.append((view.status, [task.status for task in view.tasks]))
         entries = await self.memory.list_entries(self.project)
         return [*found, *((entry.content, entry.version) for entry in entries)]
@@ -188,6 +191,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         memory = Memory(database, now=utc_now, new_id=new_id)
         sessions = SessionService(
             database=database,
+            members=Members(database),
             event_log=event_log,
             memory=memory,
             llm=Llm(config.llm, {}),
@@ -309,6 +313,20 @@ async def forget(world: World) -> c.AnyCommand:
     return c.Forget(memory_id=entry.memory_id, version=1)
 
 
+async def add_member(world: World) -> c.AnyCommand:
+    return c.AddMember(session_id=world.session_id, user="ada", role="viewer")
+
+
+async def remove_member(world: World) -> c.AnyCommand:
+    await world.execute(await add_member(world))
+    return c.RemoveMember(session_id=world.session_id, user="ada")
+
+
+async def set_role(world: World) -> c.AnyCommand:
+    await world.execute(await add_member(world))
+    return c.SetRole(session_id=world.session_id, user="ada", role=None)
+
+
 CASES = [
     create_session,
     task_in_a_new_session,
@@ -328,6 +346,9 @@ CASES = [
     remember,
     update_memory,
     forget,
+    add_member,
+    remove_member,
+    set_role,
 ]
 AFTERWARDS: dict[Prepare, EventData] = {
     message_to_a_running_task: TaskCancelled(),

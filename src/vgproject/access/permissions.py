@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import quote
 
+from vgproject.agents.approvals import STRICTNESS
 from vgproject.errors import ForbiddenError
 from vgproject.schema.access import Role
 from vgproject.schema.base import Actor
+from vgproject.schema.settings import SessionSettings
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -80,6 +83,9 @@ COMMANDS: Mapping[str, Need] = {
     "remember": Need("either", "editor"),
     "update_memory": Need("server", "editor"),
     "forget": Need("server", "editor"),
+    "add_member": MANAGE,
+    "remove_member": MANAGE,
+    "set_role": MANAGE,
 }
 
 ROUTES: Mapping[tuple[str, str], Need] = {
@@ -117,8 +123,27 @@ ROUTES: Mapping[tuple[str, str], Need] = {
 }
 
 
+def role_of(text: str) -> Role:
+    """As stored. Raises `ValueError` for what is none."""
+    return ROLES[ROLES.index(text)]
+
+
 def may(role: Role, needed: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(needed)
+
+
+def check_project(project: Path, usual: Path, caller: Caller) -> None:
+    """Any directory of the machine is for its owner. Raises `ForbiddenError`."""
+    if caller.role != "owner" and project.resolve() != usual.resolve():
+        raise ForbiddenError(f"Only an owner begins a session on another project than {str(usual)!r}.")
+
+
+def weakens(wished: SessionSettings, present: SessionSettings) -> bool:
+    """Whether people would be asked less than now: that is theirs to say who answer."""
+    if wished.plan_gate is False and present.plan_gate:
+        return True
+    least = STRICTNESS.index(present.approvals or "on_request")
+    return wished.approvals is not None and STRICTNESS.index(wished.approvals) < least
 
 
 def expect_role(caller: Caller, needed: Role) -> None:

@@ -5,13 +5,12 @@ import hmac
 import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import get_args
 
-from vgproject.access.permissions import Caller
+from vgproject.access.permissions import Caller, role_of
 from vgproject.errors import NotFoundError, UnauthenticatedError
 from vgproject.models.tables import TokenRow
 from vgproject.repositories.unit_of_work import Database
-from vgproject.schema.access import CreatedToken, NewToken, Role, TokenView
+from vgproject.schema.access import CreatedToken, NewToken, TokenView
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId
 
@@ -79,7 +78,7 @@ class Tokens:
             if row.last_used_at is None or row.last_used_at + USE_PRECISION <= now:
                 await work.tokens.note_use(row.id, now)
                 await work.commit()
-        return Caller(row.user_id, _role(row), token_id=row.id, expires_at=row.expires_at)
+        return Caller(row.user_id, role_of(row.role), token_id=row.id, expires_at=row.expires_at)
 
     async def list_revoked(self, token_ids: Collection[str]) -> set[str]:
         """Those of ``token_ids`` that are not to be used any more; expiry is not looked at."""
@@ -94,16 +93,11 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _role(row: TokenRow) -> Role:
-    [role] = [role for role in get_args(Role) if role == row.role]
-    return role  # type: ignore[no-any-return]  # One of the choices.
-
-
 def _view(row: TokenRow) -> TokenView:
     return TokenView(
         token_id=row.id,
         user=row.user_id,
-        role=_role(row),
+        role=role_of(row.role),
         name=row.name,
         created_at=to_wire(row.created_at),
         expires_at=_wire(row.expires_at),

@@ -162,6 +162,16 @@ class MemoryRow(Row):
     updated_at: Mapped[datetime]
 
 
+class MemberRow(Row):
+    """What events say of who may see a session. Without a role it is as the member's token says."""
+
+    __tablename__ = "members"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+    role: Mapped[str | None]
+
+
 class TokenRow(Row):
     """An API token, of which only a hash is kept."""
 

@@ -16,6 +16,7 @@ from vgproject.errors import StorageError
 from vgproject.repositories.command_repository import CommandRepository
 from vgproject.repositories.database_url import DatabaseUrl, mask_password
 from vgproject.repositories.failures import disk_full, is_disk_full, is_outage, unavailable
+from vgproject.repositories.member_repository import MemberRepository
 from vgproject.repositories.memory_repository import MemoryRepository
 from vgproject.repositories.session_repository import SessionRepository
 from vgproject.repositories.token_repository import TokenRepository
@@ -85,6 +86,7 @@ class UnitOfWork:
         self.turns = TurnRepository(session)
         self.commands = CommandRepository(session)
         self.memory = MemoryRepository(session)
+        self.members = MemberRepository(session)
         self.tokens = TokenRepository(session)
 
     async def __aenter__(self) -> "UnitOfWork":

@@ -24,6 +24,8 @@ async def get_caller(connection: HTTPConnection) -> Caller:
     need = ROUTES[connection.scope["method"], connection.scope["route"].path]
     if need.place == "server":
         expect_role(caller, need.role)
+    elif need.place == "session":
+        await get_services(connection).members.expect(connection.path_params["session_id"], caller, need)
     return caller
 
 

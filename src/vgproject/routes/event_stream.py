@@ -1,16 +1,27 @@
 """A session's log as server-sent events, until the client goes or the server stops."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+from vgproject.access.members import ACCESS_EVENTS
+from vgproject.errors import VgprojectError
 from vgproject.event_log import EventLog
 from vgproject.schema.frames import SessionView, Snapshot
 
 
 async def tail_events(
-    event_log: EventLog, view: SessionView, *, after: int, heartbeat_seconds: float, closing: asyncio.Event
+    event_log: EventLog,
+    view: SessionView,
+    *,
+    after: int,
+    heartbeat_seconds: float,
+    closing: asyncio.Event,
+    may_read: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[bytes]:
-    """A cursor ahead of the log is answered with a snapshot, and with the log from its first event."""
+    """A cursor ahead of the log is answered with a snapshot, and with the log from its first event.
+
+    ``may_read`` raises `VgprojectError` where the client may not see the session any more.
+    """
     if after > view.head_seq:
         yield b"event: snapshot\ndata: %s\n\n" % Snapshot(session=view).model_dump_json().encode()
         after = 0
@@ -23,6 +34,8 @@ async def tail_events(
             if not batch.done():
                 yield b": heartbeat\n\n"
                 continue
+            if any(event.type in ACCESS_EVENTS for event in batch.result()) and not await _is_allowed(may_read):
+                return
             for event in batch.result():
                 yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.payload)
             batch = asyncio.ensure_future(anext(batches))
@@ -31,3 +44,11 @@ async def tail_events(
         batch.cancel()
         await asyncio.gather(closed, batch, return_exceptions=True)
         await batches.aclose()
+
+
+async def _is_allowed(may_read: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await may_read()
+    except VgprojectError:
+        return False
+    return True

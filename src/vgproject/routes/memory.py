@@ -6,6 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from vgproject.access.permissions import SEE
+from vgproject.errors import NotFoundError
+from vgproject.event_log import no_such_blob
 from vgproject.memory import Note
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.schema.base import ShortText
@@ -65,7 +68,10 @@ async def forget_memory(
 async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Response:
     """The whole data of an event, or output of a tool, that was too large for its frame."""
     session_id, content = await services.event_log.blob(blob_id)
-    await services.sessions.get_session(session_id, caller)
+    try:
+        await services.members.expect(session_id, caller, SEE)
+    except NotFoundError as error:
+        raise no_such_blob(blob_id) from error
     return Response(content, media_type="application/json")
 
 

@@ -1,11 +1,13 @@
 """Sessions, their tasks, events and changes over HTTP."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
+from vgproject.access.permissions import SEE
 from vgproject.errors import CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.routes.event_stream import tail_events
@@ -112,6 +114,7 @@ async def read_events(
             after=after if last_event_id is None else last_event_id,
             heartbeat_seconds=services.loaded.config.limits.heartbeat_seconds,
             closing=request.app.state.closing,
+            may_read=partial(services.members.expect, session_id, caller, SEE),
         )
         return StreamingResponse(tail, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     recovered = after <= view.head_seq

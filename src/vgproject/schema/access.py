@@ -29,6 +29,13 @@ class NewToken(Wire):
     """``null``: it does not expire."""
 
 
+class MemberView(Wire):
+    user: str
+    """``*`` is everybody whom the server knows."""
+    role: Role | None
+    """The most that the member may do in the session; ``null``: as the member's token says."""
+
+
 class TokenView(Wire):
     token_id: str
     user: str

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
+from vgproject.schema.access import MemberName, Role
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
 from vgproject.schema.memory import MemoryKind
@@ -197,6 +198,28 @@ class Forget(Command):
     """The version that is meant; another one now is a ``conflict``. By default whichever it is."""
 
 
+class AddMember(Command):
+    type: Literal["add_member"] = "add_member"
+    user: MemberName
+    """``*`` is everybody whom the server knows: then the session is shared."""
+    role: Role | None = None
+    """The most that the member may do in the session, of what the member's token allows. By default all of that."""
+
+
+class RemoveMember(Command):
+    """Whoever is a member may leave."""
+
+    type: Literal["remove_member"] = "remove_member"
+    user: MemberName
+
+
+class SetRole(Command):
+    type: Literal["set_role"] = "set_role"
+    user: MemberName
+    role: Role | None
+    """As in ``add_member``."""
+
+
 AnyCommand = Annotated[
     Hello
     | Ping
@@ -217,7 +240,10 @@ AnyCommand = Annotated[
     | Rewind
     | Remember
     | UpdateMemory
-    | Forget,
+    | Forget
+    | AddMember
+    | RemoveMember
+    | SetRole,
     Field(discriminator="type"),
 ]
 
