@@ -1,4 +1,4 @@
-"""Who is it: the owner's token, API tokens, and the browser's cookie."""
+"""Who is it: the owner's token, API tokens, JWTs, and the browser's cookie."""
 
 import hashlib
 import hmac
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
@@ -18,7 +19,13 @@ from vgproject.utils.clock import Clock, utc_now
 COOKIE = "vgproject"
 COOKIE_AGE = timedelta(days=30)
 CODE_SECONDS = 600
+MAX_CHARACTERS = 16 * 1024
 OWNER = Caller("owner", "owner")
+
+
+class WebTokens(Protocol):
+    async def identify(self, token: str) -> Caller:
+        """Raises `UnauthenticatedError` and `UnavailableError`."""
 
 
 class Authenticator:
@@ -30,12 +37,14 @@ class Authenticator:
         token: str | None,
         tokens: Tokens,
         *,
+        web_tokens: WebTokens | None = None,
         now: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = home / "token"
         self._token = token or self._kept() or secrets.token_urlsafe(32)
         self._tokens = tokens
+        self._web_tokens = web_tokens
         self._codes: dict[str, float] = {}
         self._now = now
         self._monotonic = monotonic
@@ -85,7 +94,13 @@ class Authenticator:
 
     async def check(self, token: str) -> Caller:
         """Raises `UnauthenticatedError`."""
-        return OWNER if _is_same(token, self._token) else await self._tokens.identify(token)
+        if _is_same(token, self._token):
+            return OWNER
+        if len(token) > MAX_CHARACTERS:
+            raise UnauthenticatedError("The token is too long.")
+        if self._web_tokens and token.count(".") == 2:
+            return await self._web_tokens.identify(token)
+        return await self._tokens.identify(token)
 
 
 def _is_same(given: str, known: str) -> bool:

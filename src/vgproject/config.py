@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vgproject.access.jwt_settings import JwtSettings
 from vgproject.agents.approvals import ApprovalRules
 from vgproject.agents.base import PhaseSettings
 from vgproject.config_errors import config_error
@@ -28,7 +29,7 @@ from vgproject.tools.web import WebSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
-SECRETS = frozenset({"token", "env", "headers", "search_key"})
+SECRETS = frozenset({"token", "secret", "env", "headers", "search_key"})
 """Parts of an option's path whose value is not shown."""
 PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
@@ -81,6 +82,9 @@ class Config(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     token: str | None = None
+    auth: Literal["token", "jwt"] = "token"
+    """``jwt``: besides the owner's and API tokens, those that ``[jwt]`` describes."""
+    jwt: JwtSettings = JwtSettings()
     server: str | None = None
     """The URL of a running server, for the commands that speak to one."""
     model: Models | None = None
@@ -177,7 +181,11 @@ class Loaded:
             if name.endswith(SECRET_ENDINGS) and not value.startswith(("/", "~"))
         }
         password = str(self.config.database().url.password or "")
-        return found | {"token": self.config.token or "", "database password": password}
+        return found | {
+            "token": self.config.token or "",
+            "jwt secret": self.config.jwt.secret or "",
+            "database password": password,
+        }
 
     def with_config(self, **changes: Any) -> Self:
         return replace(self, config=self.config.model_copy(update=changes))

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
+from pkgutil import resolve_name
 from types import FrameType
 
 import uvicorn
@@ -12,7 +13,8 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from vgproject import __version__
-from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator
+from vgproject.access.jwt_settings import JwtSettings
+from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator, WebTokens
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
 from vgproject.errors import BadInputError
@@ -20,6 +22,7 @@ from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, sessions, tokens
+from vgproject.utils.clock import utc_now
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
@@ -75,7 +78,9 @@ class EnhancedRAServer:
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
-            self.authenticator = Authenticator(self._config.home, self._config.token, services.tokens)
+            config = self._config
+            web_tokens = _load_web_tokens(config.jwt) if config.auth == "jwt" else None
+            self.authenticator = Authenticator(config.home, config.token, services.tokens, web_tokens=web_tokens)
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
@@ -197,6 +202,12 @@ class DrainingServer(uvicorn.Server):
             if self._draining:
                 self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
         super().handle_exit(sig, frame)
+
+
+def _load_web_tokens(settings: JwtSettings) -> WebTokens:
+    """Raises `ConfigError`."""
+    web_tokens: WebTokens = resolve_name("vgproject.access.web_tokens:WebTokens")(settings, now=utc_now)
+    return web_tokens
 
 
 def _is_secure(request: Request) -> bool:

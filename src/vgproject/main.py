@@ -121,6 +121,10 @@ def serve(
     approvals: ApprovalsOption = None,
     plan_gate: PlanGate = None,
     database_url: DatabaseOption = None,
+    auth: Annotated[
+        Optional[Literal["token", "jwt"]],  # noqa: UP045
+        typer.Option(help="Whose tokens count: those of this server, or also JWTs as [jwt] describes them."),
+    ] = None,
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
     allow_host: AllowHost = None,
@@ -130,7 +134,7 @@ def serve(
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
     options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
-    options |= {"config": config, "plan_gate": plan_gate}
+    options |= {"config": config, "plan_gate": plan_gate, "auth": auth}
     _call("tasks:serve", {**options, **_hosts(allow_host), **_models(model)})
 
 

@@ -37,6 +37,7 @@ NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
 CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430}
 """Errors after which a connection is closed."""
+HANDSHAKE_CLOSES = {"unauthenticated": 4401, "rate_limited": 4029}
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +94,8 @@ class WebSocketManager:
         state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
         try:
             state.caller = await self._authenticator.identify(websocket)
-        except UnauthenticatedError as error:
-            await state.outbox.close(4401, error.message)
+        except VgprojectError as error:
+            await state.outbox.close(HANDSHAKE_CLOSES.get(error.code, 1013), error.message)
             return
         if self._is_one_too_many(state.caller):
             await state.outbox.close(4430, _TOO_MANY)

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 from websockets.asyncio.client import connect
 
 from live_server import HEADERS, TOKEN, open_server, receive, running_server
@@ -132,3 +134,21 @@ async def test_the_cookie_is_for_this_page_alone(tmp_path: Path, over_tls: bool)
         for cookie, status in ((signed_in.cookies[COOKIE], 200), ("0.0", 401)):
             async with httpx.AsyncClient(base_url=url, cookies={COOKIE: cookie}) as another:
                 assert (await another.get("/v1/sessions")).status_code == status
+
+
+async def test_a_jwt_counts_where_the_configuration_says_so(tmp_path: Path) -> None:
+    key = OctKey.import_key("a secret of at least thirty-two bytes")
+    claims = {"iss": "id", "aud": "vgproject", "sub": "ada", "role": "editor", "exp": int(utc_now().timestamp()) + 600}
+    headers = bearer(jwt.encode({"alg": "HS256"}, claims, key))
+    settings = {"secret": "a secret of at least thirty-two bytes", "issuer": "id", "audience": "vgproject"}
+    for options, status in (({"auth": "jwt"}, 201), ({}, 401)):
+        async with running_server(tmp_path, jwt=settings, **options) as url, httpx.AsyncClient(base_url=url) as http:
+            made = await http.post("/v1/sessions", json={}, headers=headers)
+            assert made.status_code == status
+            assert (await http.get("/v1/sessions", headers=HEADERS)).status_code == 200
+            if status == 201:
+                assert made.json()["owner"] == "ada"
+                assert (await http.get("/v1/tokens", headers=headers)).status_code == 403
+                async with connect(f"{url.replace('http', 'ws')}/v1/ws", additional_headers=headers) as websocket:
+                    welcome = (await receive(websocket, "welcome"))[-1]
+                assert (welcome["user"], welcome["role"]) == ("ada", "editor")

@@ -66,6 +66,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "invalid_request": ErrorCode("The path, query or body of the request is not right.", (422,)),
     "is_directory": ErrorCode("The path is a directory where a file is needed."),
     "is_link": ErrorCode("The patch would remove a symbolic link."),
+    "keys_unavailable": ErrorCode("The keys that JWTs are checked with cannot be fetched just now.", (503,)),
     "last_owner": ErrorCode("The last owner of a session can neither leave it nor be less.", (409,)),
     "masked": ErrorCode("The agent wrote down a mask in place of a secret that it was not shown; nothing was done."),
     "mcp_error": ErrorCode("The MCP server refused the call or answered nonsense."),
