@@ -11,6 +11,7 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from vgproject.access.back_off import BackOff
 from vgproject.access.permissions import Caller
 from vgproject.access.tokens import Tokens
 from vgproject.errors import UnauthenticatedError
@@ -20,6 +21,7 @@ COOKIE = "vgproject"
 COOKIE_AGE = timedelta(days=30)
 CODE_SECONDS = 600
 MAX_CHARACTERS = 16 * 1024
+FREE_WRONG_TOKENS = 10
 OWNER = Caller("owner", "owner")
 
 
@@ -38,6 +40,7 @@ class Authenticator:
         tokens: Tokens,
         *,
         web_tokens: WebTokens | None = None,
+        back_off: BackOff | None = None,
         now: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -45,6 +48,8 @@ class Authenticator:
         self._token = token or self._kept() or secrets.token_urlsafe(32)
         self._tokens = tokens
         self._web_tokens = web_tokens
+        self._back_off = back_off or BackOff(FREE_WRONG_TOKENS)
+        self._back_off.note_right(self._token)
         self._codes: dict[str, float] = {}
         self._now = now
         self._monotonic = monotonic
@@ -67,9 +72,11 @@ class Authenticator:
         self._codes[code] = self._monotonic() + CODE_SECONDS
         return code
 
-    def take_code(self, code: str) -> str:
-        """The cookie for a one-time code. Raises `UnauthenticatedError`."""
+    def take_code(self, code: str, address: str) -> str:
+        """The cookie for a one-time code. Raises `UnauthenticatedError` and `RateLimitedError`."""
+        self._back_off.expect_patience(address, code)
         if self._codes.pop(code, 0.0) <= self._monotonic():
+            self._back_off.note_wrong(address, code)
             raise UnauthenticatedError("This sign-in link was used already, is too old, or is not of this server.")
         return self._cookie(str(int((self._now() + COOKIE_AGE).timestamp())))
 
@@ -78,10 +85,10 @@ class Authenticator:
         return f"{expires}.{hmac.new(self._token.encode(), f'browser {expires}'.encode(), hashlib.sha256).hexdigest()}"
 
     async def identify(self, connection: HTTPConnection) -> Caller | None:
-        """Who asks; ``None`` without a token. Raises `UnauthenticatedError` for a wrong one."""
+        """Who asks; ``None`` without a token. Raises what `check` raises."""
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return await self.check(token.strip())
+            return await self.check(token.strip(), address_of(connection))
         return self.of_cookie(connection.cookies.get(COOKIE, ""))
 
     def of_cookie(self, cookie: str) -> Caller | None:
@@ -92,8 +99,18 @@ class Authenticator:
         expires_at = datetime.fromtimestamp(int(expires), UTC)
         return Caller(OWNER.user_id, OWNER.role, expires_at=expires_at) if expires_at > self._now() else None
 
-    async def check(self, token: str) -> Caller:
-        """Raises `UnauthenticatedError`."""
+    async def check(self, token: str, address: str) -> Caller:
+        """Raises `UnauthenticatedError` for a wrong token, and `RateLimitedError` after too many of this address."""
+        self._back_off.expect_patience(address, token)
+        try:
+            caller = await self._recognize(token)
+        except UnauthenticatedError:
+            self._back_off.note_wrong(address, token)
+            raise
+        self._back_off.note_right(token)
+        return caller
+
+    async def _recognize(self, token: str) -> Caller:
         if _is_same(token, self._token):
             return OWNER
         if len(token) > MAX_CHARACTERS:
@@ -101,6 +118,10 @@ class Authenticator:
         if self._web_tokens and token.count(".") == 2:
             return await self._web_tokens.identify(token)
         return await self._tokens.identify(token)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def _is_same(given: str, known: str) -> bool:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vgproject.access.live_access import LiveAccess, open_live_access
 from vgproject.access.members import Members
 from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
@@ -56,6 +57,7 @@ class Services(Parts):
     sessions: SessionService
     tokens: Tokens
     members: Members
+    live_access: LiveAccess
 
 
 @asynccontextmanager
@@ -143,8 +145,17 @@ async def open_services(
             new_id=new_id,
         )
         tokens = Tokens(parts.database, now=utc_now, new_id=new_id)
+        live_access = await stack.enter_async_context(open_live_access(tokens, now=utc_now))
         await engine.launch()
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
         await sessions.submit_open_tasks()
-        yield Services(**vars(parts), loaded=loaded, engine=engine, sessions=sessions, tokens=tokens, members=members)
+        yield Services(
+            **vars(parts),
+            loaded=loaded,
+            engine=engine,
+            sessions=sessions,
+            tokens=tokens,
+            members=members,
+            live_access=live_access,
+        )

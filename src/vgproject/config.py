@@ -65,6 +65,8 @@ class Limits(BaseModel):
     """Of one HTTP request."""
     heartbeat_seconds: float = Field(default=15, gt=0)
     """How often a subscription that has nothing to say shows that it is alive."""
+    wrong_tokens: int = Field(default=10, ge=0)
+    """So many of one address cost nothing; then it waits after each, twice as long as before, up to a minute."""
     hello_seconds: float = Field(default=10, gt=0)
     """What a connection without a token gets to say hello."""
     grace_seconds: float = Field(default=10, ge=0)
@@ -112,6 +114,8 @@ class Config(BaseModel):
     log_format: Literal["text", "json"] = "text"
     allowed_origins: list[str] = Field(default_factory=list)
     allowed_hosts: list[str] = Field(default_factory=list)
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses whose ``X-Forwarded-For`` is believed."""
     limits: Limits = Limits()
     sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()

@@ -13,8 +13,9 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from vgproject import __version__
+from vgproject.access.back_off import BackOff
 from vgproject.access.jwt_settings import JwtSettings
-from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator, WebTokens
+from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator, WebTokens, address_of
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
 from vgproject.errors import BadInputError
@@ -80,7 +81,13 @@ class EnhancedRAServer:
         async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
             config = self._config
             web_tokens = _load_web_tokens(config.jwt) if config.auth == "jwt" else None
-            self.authenticator = Authenticator(config.home, config.token, services.tokens, web_tokens=web_tokens)
+            self.authenticator = Authenticator(
+                config.home,
+                config.token,
+                services.tokens,
+                web_tokens=web_tokens,
+                back_off=BackOff(config.limits.wrong_tokens),
+            )
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
@@ -101,7 +108,7 @@ class EnhancedRAServer:
         """Swaps the one-time code of the printed URL for a cookie."""
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
-        cookie = self.authenticator.take_code(code)
+        cookie = self.authenticator.take_code(code, address_of(request))
         age = int(COOKIE_AGE.total_seconds())
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_is_secure(request), max_age=age)
         return response
@@ -144,6 +151,9 @@ class EnhancedRAServer:
             ws_ping_timeout=20,
             timeout_graceful_shutdown=5,
             lifespan="off",
+            # Else whoever comes from loopback says from which address.
+            proxy_headers=bool(self._config.trusted_proxies),
+            forwarded_allow_ips=self._config.trusted_proxies,
         )
 
         def started() -> None:

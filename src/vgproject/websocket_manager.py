@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
 from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
-from vgproject.auth import Authenticator
+from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
 from vgproject.errors import (
     CommandError,
@@ -35,9 +36,9 @@ from vgproject.utils.ids import new_id
 MAX_BAD_FRAMES = 100
 NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
-CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430}
+CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
-HANDSHAKE_CLOSES = {"unauthenticated": 4401, "rate_limited": 4029}
+HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029}
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class ConnectionState:
     id: str = field(default_factory=lambda: new_id("con"))
     subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     bad_frames: int = 0
+    let_go: Callable[[], None] = lambda: None
+    """Ends the watch over its token."""
 
 
 class WebSocketManager:
@@ -101,6 +104,7 @@ class WebSocketManager:
             await state.outbox.close(4430, _TOO_MANY)
             return
         self._connections.add(state)
+        self._watch(state)
         try:
             await self._welcome(state)
             await self._receive(state)
@@ -109,8 +113,15 @@ class WebSocketManager:
         except TimeoutError:
             await state.outbox.close(4401, "No hello with a token came in time.")
         finally:
+            state.let_go()
             self._connections.discard(state)
             await self._stop_subscriptions(state)
+
+    def _watch(self, state: ConnectionState) -> None:
+        """Close the connection when its token ends."""
+        state.let_go()
+        if state.caller:
+            state.let_go = self._services.live_access.hold(state.caller, state.outbox.close)
 
     def _is_one_too_many(self, caller: Caller | None) -> bool:
         users = Counter(other.caller.user_id for other in self._connections if other.caller)
@@ -208,13 +219,18 @@ class WebSocketManager:
         return None
 
     async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
-        caller = await self._authenticator.check(command.token) if command.token else state.caller
+        caller = (
+            await self._authenticator.check(command.token, address_of(state.websocket))
+            if command.token
+            else state.caller
+        )
         if caller is None:
             raise UnauthenticatedError("The hello has no token.")
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
             raise RateLimitedError(_TOO_MANY, code="too_many_connections")
         state.caller = replace(caller, client=command.client or "")
+        self._watch(state)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:

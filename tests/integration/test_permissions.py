@@ -145,7 +145,7 @@ async def test_a_role_in_a_session_bounds_what_a_token_may_do_there(tmp_path: Pa
 
 async def test_who_should_not_be_here_is_kept_out_of_every_route(tmp_path: Path) -> None:
     wrong = []
-    async with open_house(tmp_path) as house:
+    async with open_house(tmp_path, limits={"wrong_tokens": 10_000}) as house:
         revoked = await house.token(user="ada", role="owner")
         await house.owner.delete(f"/v1/tokens/{revoked['token_id']}")
         expired = await house.token(user="ada", role="owner", expires_in_seconds=1e-6)

@@ -108,9 +108,9 @@ async def test_a_browser_is_signed_in_once_by_a_code_and_out_at_the_end_of_its_c
     tokens = Tokens(Database(sqlite_file(tmp_path / "none.db")), now=lambda: now, new_id=new_id)
     authenticator = Authenticator(tmp_path, TOKEN, tokens, now=lambda: now)
     code = authenticator.new_code()
-    cookie = authenticator.take_code(code)
+    cookie = authenticator.take_code(code, "::1")
     with pytest.raises(UnauthenticatedError):
-        authenticator.take_code(code)
+        authenticator.take_code(code, "::1")
     assert authenticator.of_cookie(cookie)
     expires, _, signature = cookie.partition(".")
     for wrong in ("", cookie[:-1], f"{int(expires) + 1}.{signature}", f".{signature}", "ü.ü"):

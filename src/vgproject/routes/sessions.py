@@ -115,6 +115,7 @@ async def read_events(
             heartbeat_seconds=services.loaded.config.limits.heartbeat_seconds,
             closing=request.app.state.closing,
             may_read=partial(services.members.expect, session_id, caller, SEE),
+            hold=partial(services.live_access.hold, caller),
         )
         return StreamingResponse(tail, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     recovered = after <= view.head_seq

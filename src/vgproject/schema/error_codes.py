@@ -140,6 +140,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "too_many_connections": ErrorCode("The user has as many connections as may be open at once.", (429,)),
     "too_many_redirects": ErrorCode("The web site redirects too often."),
     "too_many_steps": ErrorCode("A colleague of the agent made more model and tool calls than it may."),
+    "too_many_wrong_tokens": ErrorCode(
+        "Too many wrong tokens came from this address; `retry_after_ms` says how long to wait.", (429,)
+    ),
     "tool_failed": ErrorCode("The tool did not do what was asked."),
     "tool_unavailable": ErrorCode("The tool whose arguments were edited is not there now.", (503,)),
     "unapplied_changes": ErrorCode(
