@@ -83,6 +83,9 @@ class Config(BaseModel):
     project: Directory = Field(default_factory=Path.cwd)
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    tls_cert: Directory | None = None
+    tls_key: Directory | None = None
+    """Files as PEM: the certificate, with those between it and the authority, and its key."""
     token: str | None = None
     auth: Literal["token", "jwt"] = "token"
     """``jwt``: besides the owner's and API tokens, those that ``[jwt]`` describes."""

@@ -128,13 +128,16 @@ def serve(
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
     allow_host: AllowHost = None,
+    tls_cert: Annotated[Optional[Path], typer.Option(help="A certificate as PEM: the server speaks TLS.")] = None,  # noqa: UP045
+    tls_key: Annotated[Optional[Path], typer.Option(help="Its key as PEM.")] = None,  # noqa: UP045
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
     config: ConfigFile = None,
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
     options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
-    options |= {"config": config, "plan_gate": plan_gate, "auth": auth}
+    options |= {"config": config, "plan_gate": plan_gate, "auth": auth, "tls_cert": tls_cert}
+    options |= {"tls_key": tls_key}
     _call("tasks:serve", {**options, **_hosts(allow_host), **_models(model)})
 
 

@@ -247,3 +247,18 @@ def test_a_token_is_made_listed_used_and_revoked(tmp_path: Path) -> None:
     wrong = terminal.run("token", "create", "ada", "--expires", "soon")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "'soon'" in wrong.stderr
+
+
+def test_a_server_that_others_reach_without_tls_says_so_and_what_cannot_be_served_stops_the_start(
+    tmp_path: Path,
+) -> None:
+    terminal = Terminal(tmp_path)
+    make_project(terminal.project)
+    warned = terminal.run("serve", "--host", "0.0.0.0", "--port", "0", "--auth", "jwt")
+    assert warned.returncode == 2
+    assert [line[:32] for line in warned.stderr.splitlines()] == [
+        "0.0.0.0 is not loopback and ther",
+        "With `auth = \"jwt\"`, 'jwt.issuer'",
+    ]
+    refused = terminal.run("serve", "--port", "0", "--tls-cert", "nowhere.pem")
+    assert (refused.returncode, refused.stderr) == (2, "TLS needs both --tls-cert and --tls-key.\n")

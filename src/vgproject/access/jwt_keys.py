@@ -1,6 +1,5 @@
 """The keys that JWTs are checked with: a secret, a file, or a URL, each looked at again so that keys can be changed."""
 
-import ipaddress
 import json
 import logging
 import time
@@ -14,6 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, RSAKey
 
 from vgproject.errors import ConfigError, UnavailableError
+from vgproject.utils.addresses import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class KeyUrl:
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise ConfigError(f"The option 'jwt.jwks_url' is {url!r}: it must begin with https://.")
         self._url = url
         self._monotonic = monotonic
@@ -150,10 +150,3 @@ def _choose(keys: list[Key], key_id: str | None) -> Key | None:
     if len(keys) == 1 and (key_id is None or keys[0].kid is None):
         return keys[0]
     return next((key for key in keys if key_id is not None and key.kid == key_id), None)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
