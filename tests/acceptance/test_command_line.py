@@ -258,7 +258,7 @@ def test_a_server_that_others_reach_without_tls_says_so_and_what_cannot_be_serve
     assert warned.returncode == 2
     assert [line[:32] for line in warned.stderr.splitlines()] == [
         "0.0.0.0 is not loopback and ther",
-        "With `auth = \"jwt\"`, 'jwt.issuer'",
+        'With `auth = "jwt"`, \'jwt.issuer',
     ]
     refused = terminal.run("serve", "--port", "0", "--tls-cert", "nowhere.pem")
     assert (refused.returncode, refused.stderr) == (2, "TLS needs both --tls-cert and --tls-key.\n")
