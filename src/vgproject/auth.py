@@ -15,6 +15,7 @@ from vgproject.access.back_off import BackOff
 from vgproject.access.permissions import Caller
 from vgproject.access.tokens import Tokens
 from vgproject.errors import UnauthenticatedError
+from vgproject.schema.access import OWNER_NAME
 from vgproject.utils.clock import Clock, utc_now
 
 COOKIE = "vgproject"
@@ -22,7 +23,7 @@ COOKIE_AGE = timedelta(days=30)
 CODE_SECONDS = 600
 MAX_CHARACTERS = 16 * 1024
 FREE_WRONG_TOKENS = 10
-OWNER = Caller("owner", "owner")
+OWNER = Caller(OWNER_NAME, "owner")
 
 
 class WebTokens(Protocol):

@@ -71,7 +71,14 @@ async def test_only_an_owner_makes_sees_and_revokes_tokens(tmp_path: Path, role:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"user": "*"}, {"user": "a b"}, {"user": "ada", "role": "king"}, {"user": "ada", "expires_in_seconds": 0}],
+    [
+        {},
+        {"user": "*"},
+        {"user": "a b"},
+        {"user": "ada\0"},
+        {"user": "ada", "role": "king"},
+        {"user": "ada", "expires_in_seconds": 0},
+    ],
 )
 async def test_a_token_that_cannot_be_is_refused(tmp_path: Path, fields: dict[str, Any]) -> None:
     async with running_server(tmp_path) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as owner:

@@ -13,7 +13,7 @@ from vgproject.access.jwt_keys import ALGORITHMS, JwtKeys, KeyFile, KeyUrl, Secr
 from vgproject.access.jwt_settings import JwtSettings
 from vgproject.access.permissions import ROLES, Caller
 from vgproject.errors import ConfigError, UnauthenticatedError
-from vgproject.schema.access import Role, UserName
+from vgproject.schema.access import OWNER_NAME, Role, UserName
 from vgproject.utils.clock import Clock
 
 LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -40,8 +40,11 @@ class WebTokens:
             self._check(claims)
         except (JoseError, ValueError) as error:
             raise UnauthenticatedError(f"The token is not valid: {error}.") from error
+        user, role = self._user(claims), self._role(claims)
+        if user == OWNER_NAME and role != "owner":
+            raise UnauthenticatedError(f"The name {OWNER_NAME!r} is that of the server's owner.")
         expires = min(claims["exp"] + self._settings.leeway_seconds, LAST_SECOND)
-        return Caller(self._user(claims), self._role(claims), expires_at=datetime.fromtimestamp(expires, UTC))
+        return Caller(user, role, expires_at=datetime.fromtimestamp(expires, UTC))
 
     def _check(self, claims: Mapping[str, Any]) -> None:
         for name in ("exp", "nbf", "iat"):

@@ -12,8 +12,11 @@ Role = Literal["viewer", "editor", "approver", "owner"]
 EVERYBODY = "*"
 """In the place of a member: everybody whom the server knows."""
 
-UserName = Annotated[str, StringConstraints(pattern=r"^[^\s*]+$", max_length=200)]
-MemberName = Annotated[str, StringConstraints(pattern=r"^(\*|[^\s*]+)$", max_length=200)]
+OWNER_NAME = "owner"
+"""The user who has the token in the server's data directory."""
+
+UserName = Annotated[str, StringConstraints(pattern=r"^[^\s*\x00-\x1f\x7f]+$", max_length=200)]
+MemberName = Annotated[str, StringConstraints(pattern=r"^(\*|[^\s*\x00-\x1f\x7f]+)$", max_length=200)]
 
 DEFAULT_SECONDS = 90 * 24 * 3600.0
 
