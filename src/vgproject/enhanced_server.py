@@ -165,8 +165,9 @@ class EnhancedRAServer:
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
         # uvicorn would end the process with 3 where the lifespan fails, and say why only in the log.
-        async with self._lifespan(self.app):
-            await self._running.serve([listener])
+        with listener:
+            async with self._lifespan(self.app):
+                await self._running.serve([listener])
 
 
 class DrainingServer(uvicorn.Server):

@@ -167,7 +167,7 @@ async def test_only_an_owner_begins_a_session_on_another_directory(tmp_path: Pat
 async def test_the_same_command_id_of_another_user_is_another_command(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         session_id = await house.session({"editor": "editor"})
-        command = {"type": "message", "id": "m", "content": "Mind the gap"}
+        command = {"type": "message", "id": "m", "content": "Mind the gap", "delivery": "queue"}
         first = (await house.command(session_id, house.tokens["editor"], **command)).json()
         assert (await house.command(session_id, house.tokens["editor"], **command)).json()["duplicate"] is True
         await house.command(session_id, type="remove_member", user="editor")
