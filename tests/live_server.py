@@ -25,6 +25,13 @@ ENDS = {"task_completed", "task_failed", "task_cancelled"}
 @asynccontextmanager
 async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
     """The URL of a server whose scripted model does the main job."""
+    async with open_server(tmp_path, **options) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str, EnhancedRAServer]]:
+    """As `running_server`, with the server itself."""
     project = tmp_path / "project"
     if not project.exists():
         make_project(project)
@@ -41,11 +48,12 @@ async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
     }
     server = EnhancedRAServer(load_config(given_options, {"PATH": "/usr/local/bin:/usr/bin:/bin"}))
     async with serving(server) as url:
-        yield url
+        yield url, server
 
 
 @asynccontextmanager
 async def serving(server: EnhancedRAServer) -> AsyncIterator[str]:
+    """Its URL."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(ready.set_result, signals=False))

@@ -1,28 +1,58 @@
-"""Who is it: the owner's token, and the browser's cookie."""
+"""Who is it: the owner's token, API tokens, JWTs, and the browser's cookie."""
 
 import hashlib
 import hmac
 import secrets
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from vgproject.access.back_off import BackOff
+from vgproject.access.permissions import Caller
+from vgproject.access.tokens import Tokens
 from vgproject.errors import UnauthenticatedError
-from vgproject.sessions import Caller
+from vgproject.schema.access import OWNER_NAME
+from vgproject.utils.clock import Clock, utc_now
 
 COOKIE = "vgproject"
+COOKIE_AGE = timedelta(days=30)
 CODE_SECONDS = 600
+MAX_CHARACTERS = 16 * 1024
+FREE_WRONG_TOKENS = 10
+OWNER = Caller(OWNER_NAME, "owner")
+
+
+class WebTokens(Protocol):
+    async def identify(self, token: str) -> Caller:
+        """Raises `UnauthenticatedError` and `UnavailableError`."""
 
 
 class Authenticator:
     """Knows the owner's token, which is kept in ``home/token`` for the command line, readable by its owner only."""
 
-    def __init__(self, home: Path, token: str | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        home: Path,
+        token: str | None,
+        tokens: Tokens,
+        *,
+        web_tokens: WebTokens | None = None,
+        back_off: BackOff | None = None,
+        now: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._path = home / "token"
         self._token = token or self._kept() or secrets.token_urlsafe(32)
+        self._tokens = tokens
+        self._web_tokens = web_tokens
+        self._back_off = back_off or BackOff(FREE_WRONG_TOKENS)
+        self._back_off.note_right(self._token)
         self._codes: dict[str, float] = {}
+        self._now = now
         self._monotonic = monotonic
 
     def _kept(self) -> str | None:
@@ -43,26 +73,58 @@ class Authenticator:
         self._codes[code] = self._monotonic() + CODE_SECONDS
         return code
 
-    def take_code(self, code: str) -> str:
-        """The cookie for a one-time code. Raises `UnauthenticatedError`."""
+    def take_code(self, code: str, address: str) -> str:
+        """The cookie for a one-time code. Raises `UnauthenticatedError` and `RateLimitedError`."""
+        self._back_off.expect_patience(address, code)
         if self._codes.pop(code, 0.0) <= self._monotonic():
+            self._back_off.note_wrong(address, code)
             raise UnauthenticatedError("This sign-in link was used already, is too old, or is not of this server.")
-        return self._cookie()
+        return self._cookie(str(int((self._now() + COOKIE_AGE).timestamp())))
 
-    def _cookie(self) -> str:
-        return hmac.new(self._token.encode(), b"browser", hashlib.sha256).hexdigest()
+    def _cookie(self, expires: str) -> str:
+        """Signed with the owner's token: it ends with that, and at its time whatever the browser says."""
+        return f"{expires}.{hmac.new(self._token.encode(), f'browser {expires}'.encode(), hashlib.sha256).hexdigest()}"
 
-    def identify(self, connection: HTTPConnection) -> Caller | None:
-        """Who asks; ``None`` without a token. Raises `UnauthenticatedError` for a wrong one."""
+    async def identify(self, connection: HTTPConnection) -> Caller | None:
+        """Who asks; ``None`` without a token. Raises what `check` raises."""
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self.check(token.strip())
-        cookie = connection.cookies.get(COOKIE)
-        if cookie and hmac.compare_digest(cookie.encode(), self._cookie().encode()):
-            return Caller("owner", "owner")
-        return None
+            return await self.check(token.strip(), address_of(connection))
+        return self.of_cookie(connection.cookies.get(COOKIE, ""))
 
-    def check(self, token: str) -> Caller:
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
-            raise UnauthenticatedError("The token is not valid.")
-        return Caller("owner", "owner")
+    def of_cookie(self, cookie: str) -> Caller | None:
+        """``None`` for one that is not ours, or no more."""
+        expires = cookie.partition(".")[0]
+        if not _is_same(cookie, self._cookie(expires)):
+            return None
+        expires_at = datetime.fromtimestamp(int(expires), UTC)
+        return Caller(OWNER.user_id, OWNER.role, expires_at=expires_at) if expires_at > self._now() else None
+
+    async def check(self, token: str, address: str) -> Caller:
+        """Raises `UnauthenticatedError` for a wrong token, and `RateLimitedError` after too many of this address."""
+        self._back_off.expect_patience(address, token)
+        try:
+            caller = await self._recognize(token)
+        except UnauthenticatedError:
+            self._back_off.note_wrong(address, token)
+            raise
+        self._back_off.note_right(token)
+        return caller
+
+    async def _recognize(self, token: str) -> Caller:
+        if _is_same(token, self._token):
+            return OWNER
+        if len(token) > MAX_CHARACTERS:
+            raise UnauthenticatedError("The token is too long.")
+        if self._web_tokens and token.count(".") == 2:
+            return await self._web_tokens.identify(token)
+        return await self._tokens.identify(token)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
+
+
+def _is_same(given: str, known: str) -> bool:
+    """In a time that says nothing of where they differ."""
+    return hmac.compare_digest(given.encode(), known.encode())

@@ -5,6 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vgproject.access.live_access import LiveAccess, open_live_access
+from vgproject.access.members import Members
+from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
@@ -59,6 +62,9 @@ class Services(Parts):
     engine: Engine
     sessions: SessionService
     memory_commands: MemoryCommands
+    tokens: Tokens
+    members: Members
+    live_access: LiveAccess
 
 
 @asynccontextmanager
@@ -142,8 +148,10 @@ async def open_services(
         files = SessionFiles(parts.event_log, parts.workspaces)
         caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
         memory_commands = MemoryCommands(parts.memory, parts.recall, caretaker, project=config.project, now=utc_now)
+        members = Members(parts.database)
         sessions = SessionService(
             database=parts.database,
+            members=members,
             event_log=parts.event_log,
             memory=memory_commands,
             llm=parts.llm,
@@ -157,6 +165,8 @@ async def open_services(
             now=utc_now,
             new_id=new_id,
         )
+        tokens = Tokens(parts.database, now=utc_now, new_id=new_id)
+        live_access = await stack.enter_async_context(open_live_access(tokens, now=utc_now))
         await engine.launch()
         stack.push_async_callback(engine.close)
         await files.finish_interrupted()
@@ -168,4 +178,7 @@ async def open_services(
             engine=engine,
             sessions=sessions,
             memory_commands=memory_commands,
+            tokens=tokens,
+            members=members,
+            live_access=live_access,
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vgproject.access.jwt_settings import JwtSettings
 from vgproject.agents.approvals import ApprovalRules
 from vgproject.agents.base import PhaseSettings
 from vgproject.config_errors import config_error
@@ -29,7 +30,7 @@ from vgproject.tools.web import WebSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
-SECRETS = frozenset({"token", "env", "headers", "search_key"})
+SECRETS = frozenset({"token", "secret", "env", "headers", "search_key"})
 """Parts of an option's path whose value is not shown."""
 PROVIDER_VARIABLES = tuple(sorted({name for provider in PROVIDERS.values() for name in provider.variables}))
 
@@ -65,6 +66,8 @@ class Limits(BaseModel):
     """Of one HTTP request."""
     heartbeat_seconds: float = Field(default=15, gt=0)
     """How often a subscription that has nothing to say shows that it is alive."""
+    wrong_tokens: int = Field(default=10, ge=0)
+    """So many of one address cost nothing; then it waits after each, twice as long as before, up to a minute."""
     hello_seconds: float = Field(default=10, gt=0)
     """What a connection without a token gets to say hello."""
     grace_seconds: float = Field(default=10, ge=0)
@@ -81,7 +84,13 @@ class Config(BaseModel):
     project: Directory = Field(default_factory=Path.cwd)
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    tls_cert: Directory | None = None
+    tls_key: Directory | None = None
+    """Files as PEM: the certificate, with those between it and the authority, and its key."""
     token: str | None = None
+    auth: Literal["token", "jwt"] = "token"
+    """``jwt``: besides the owner's and API tokens, those that ``[jwt]`` describes."""
+    jwt: JwtSettings = JwtSettings()
     server: str | None = None
     """The URL of a running server, for the commands that speak to one."""
     model: Models | None = None
@@ -109,6 +118,8 @@ class Config(BaseModel):
     log_format: Literal["text", "json"] = "text"
     allowed_origins: list[str] = Field(default_factory=list)
     allowed_hosts: list[str] = Field(default_factory=list)
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses whose ``X-Forwarded-For`` is believed."""
     limits: Limits = Limits()
     sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()
@@ -179,7 +190,11 @@ class Loaded:
             if name.endswith(SECRET_ENDINGS) and not value.startswith(("/", "~"))
         }
         password = str(self.config.database().url.password or "")
-        return found | {"token": self.config.token or "", "database password": password}
+        return found | {
+            "token": self.config.token or "",
+            "jwt secret": self.config.jwt.secret or "",
+            "database password": password,
+        }
 
     def with_config(self, **changes: Any) -> Self:
         return replace(self, config=self.config.model_copy(update=changes))

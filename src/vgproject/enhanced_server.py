@@ -3,23 +3,28 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
+from pkgutil import resolve_name
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from vgproject import __version__
-from vgproject.auth import COOKIE, Authenticator
+from vgproject.access.back_off import BackOff
+from vgproject.access.jwt_settings import JwtSettings
+from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator, WebTokens, address_of
 from vgproject.bootstrap import open_services
-from vgproject.config import Loaded
-from vgproject.errors import BadInputError
+from vgproject.config import Config, Loaded
+from vgproject.errors import BadInputError, ConfigError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import documents, health, memory, sessions
+from vgproject.routes import documents, health, memory, sessions, tokens
+from vgproject.utils.clock import utc_now
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
@@ -59,6 +64,7 @@ class EnhancedRAServer:
             sessions.router,
             sessions.workspaces_router,
             memory.router,
+            tokens.router,
             documents.router,
         ):
             self.app.include_router(router)
@@ -73,8 +79,13 @@ class EnhancedRAServer:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        config = self._config
+        web_tokens = _load_web_tokens(config.jwt) if config.auth == "jwt" else None
         async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
-            self.authenticator = Authenticator(self._config.home, self._config.token)
+            back_off = BackOff(config.limits.wrong_tokens)
+            self.authenticator = Authenticator(
+                config.home, config.token, services.tokens, web_tokens=web_tokens, back_off=back_off
+            )
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
@@ -91,12 +102,13 @@ class EnhancedRAServer:
         """The web page."""
         return HTMLResponse(PAGE, headers={"Cache-Control": "no-cache"})
 
-    async def _sign_in(self, code: str) -> Response:
+    async def _sign_in(self, request: Request, code: str) -> Response:
         """Swaps the one-time code of the printed URL for a cookie."""
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
-        cookie = self.authenticator.take_code(code)
-        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
+        cookie = self.authenticator.take_code(code, address_of(request))
+        age = int(COOKIE_AGE.total_seconds())
+        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_is_secure(request), max_age=age)
         return response
 
     @property
@@ -124,9 +136,11 @@ class EnhancedRAServer:
 
         ``ready`` is called with the URL once requests are answered. Raises what kept the services from opening.
         """
+        check_tls(self._config)
         listener = _listen(self._config.host, self._config.port, stalled_seconds=self._config.limits.stalled_seconds)
         host, port = listener.getsockname()[:2]
-        url = f"http://{host}:{port}"
+        shown = f"[{host}]" if ":" in host else host
+        url = f"{'https' if self._config.tls_cert else 'http'}://{shown}:{port}"
         config = uvicorn.Config(
             self.app,
             log_config=None,
@@ -137,16 +151,23 @@ class EnhancedRAServer:
             ws_ping_timeout=20,
             timeout_graceful_shutdown=5,
             lifespan="off",
+            ssl_certfile=self._config.tls_cert,
+            ssl_keyfile=self._config.tls_key,
+            # Else whoever comes from loopback says from which address.
+            proxy_headers=bool(self._config.trusted_proxies),
+            forwarded_allow_ips=self._config.trusted_proxies,
         )
 
         def started() -> None:
-            (self._config.home / "server.json").write_text(json.dumps({"url": url}))
+            pinned = str(self._config.tls_cert.resolve()) if self._config.tls_cert else None
+            (self._config.home / "server.json").write_text(json.dumps({"url": url, "tls_cert": pinned}))
             ready(url)
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
         # uvicorn would end the process with 3 where the lifespan fails, and say why only in the log.
-        async with self._lifespan(self.app):
-            await self._running.serve([listener])
+        with listener:
+            async with self._lifespan(self.app):
+                await self._running.serve([listener])
 
 
 class DrainingServer(uvicorn.Server):
@@ -195,6 +216,38 @@ class DrainingServer(uvicorn.Server):
             if self._draining:
                 self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
         super().handle_exit(sig, frame)
+
+
+def check_tls(config: Config) -> None:
+    """Raises `ConfigError` where TLS is asked for and cannot be spoken."""
+    if config.tls_cert is None and config.tls_key is None:
+        return
+    if config.tls_cert is None or config.tls_key is None:
+        raise ConfigError("TLS needs both --tls-cert and --tls-key.")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.tls_cert, config.tls_key, password=_no_password
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"The certificate {config.tls_cert} cannot be used with the key {config.tls_key}: {error}."
+        ) from error
+
+
+def _no_password() -> str:
+    """Nobody is asked at the terminal."""
+    raise ValueError("the key has a password")
+
+
+def _load_web_tokens(settings: JwtSettings) -> WebTokens:
+    """Raises `ConfigError`."""
+    web_tokens: WebTokens = resolve_name("vgproject.access.web_tokens:WebTokens")(settings, now=utc_now)
+    return web_tokens
+
+
+def _is_secure(request: Request) -> bool:
+    """Also behind a proxy that ends TLS: a client that only says so keeps its own cookie from itself."""
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
 def _listen(host: str, port: int, *, stalled_seconds: float) -> socket.socket:

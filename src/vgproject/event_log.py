@@ -29,6 +29,7 @@ from vgproject.repositories.event_store import (
     NewRecord,
     NewSession,
     Record,
+    member_of,
 )
 from vgproject.repositories.postgres_event_store import PostgresEventStore
 from vgproject.repositories.sqlite_event_store import SqliteCheckpointer, SqliteEventStore
@@ -254,6 +255,7 @@ class EventLog:
             content=data["content"] if event.data.type == TaskQueued.type else "",
             blob=blob,
             question=data.get({**ASKS, **SETTLES}.get(event.data.type, "")),
+            member=member_of(event.data.type, data),
             answer=event.answer,
         )
 
@@ -304,7 +306,7 @@ class EventLog:
         """The session it belongs to, and its content."""
         found = await self._read(self._read_store.blob, blob_id)
         if found is None:
-            raise NotFoundError(f"There is no blob {blob_id!r}.", code="no_such_blob")
+            raise no_such_blob(blob_id)
         return found
 
     async def _read(self, function: Callable[..., Result], *arguments: object) -> Result:
@@ -364,6 +366,10 @@ class EventLog:
         self._reader.shutdown()
         self._write_store.close()
         self._read_store.close()
+
+
+def no_such_blob(blob_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no blob {blob_id!r}.", code="no_such_blob")
 
 
 class LogCursor:

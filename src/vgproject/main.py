@@ -15,8 +15,10 @@ from vgproject.utils.text import without_controls
 
 app = typer.Typer(help="The real-time server for autonomous software development.", no_args_is_help=True)
 memory_app = typer.Typer(help="The project's memory.", no_args_is_help=True)
+token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
 database_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(memory_app, name="memory")
+app.add_typer(token_app, name="token")
 app.add_typer(database_app, name="db")
 
 Server = Annotated[Optional[str], typer.Option(help="The URL of a running server.")]  # noqa: UP045  (typer reads it)
@@ -140,16 +142,23 @@ def serve(
     approvals: ApprovalsOption = None,
     plan_gate: PlanGate = None,
     database_url: DatabaseOption = None,
+    auth: Annotated[
+        Optional[Literal["token", "jwt"]],  # noqa: UP045
+        typer.Option(help="Whose tokens count: those of this server, or also JWTs as [jwt] describes them."),
+    ] = None,
     sandbox: Sandbox = None,
     accept_no_isolation: AcceptNoIsolation = None,
     allow_host: AllowHost = None,
+    tls_cert: Annotated[Optional[Path], typer.Option(help="A certificate as PEM: the server speaks TLS.")] = None,  # noqa: UP045
+    tls_key: Annotated[Optional[Path], typer.Option(help="Its key as PEM.")] = None,  # noqa: UP045
     log_format: Annotated[Optional[Literal["text", "json"]], typer.Option()] = None,  # noqa: UP045
     config: ConfigFile = None,
 ) -> None:
     """Run the server; prints one line with its URL when it is ready."""
     options = {"host": host, "port": port, "project": project, "approvals": approvals, "log_format": log_format}
     options |= {"database_url": database_url, "sandbox": sandbox, "accept_no_isolation": accept_no_isolation}
-    options |= {"config": config, "plan_gate": plan_gate}
+    options |= {"config": config, "plan_gate": plan_gate, "auth": auth, "tls_cert": tls_cert}
+    options |= {"tls_key": tls_key}
     _call("tasks:serve", {**options, **_hosts(allow_host), **_models(model)})
 
 
@@ -482,6 +491,32 @@ def watch_memory(
 ) -> None:
     """Print what is known, then each change of it, until you stop it."""
     _call("memory:watch", {"project": project, "scope": scope}, server=server, as_json=as_json)
+
+
+@token_app.command("create")
+def create_token(
+    user: Annotated[str, typer.Argument(help="Who is known by it.")],
+    role: Annotated[
+        Literal["viewer", "editor", "approver", "owner"], typer.Option(help="The most it may do.")
+    ] = "editor",
+    expires: Annotated[str, typer.Option(help="As 12h, 90d or never.")] = "90d",
+    name: Annotated[Optional[str], typer.Option(help="What it is for.")] = None,  # noqa: UP045
+    server: Server = None,
+) -> None:
+    """Make a token and print it, once."""
+    _call("tokens:create_token", user, {}, role=role, expires=expires, name=name, server=server)
+
+
+@token_app.command("list")
+def list_tokens(server: Server = None, as_json: AsJson = False) -> None:
+    """List the tokens."""
+    _call("tokens:list_tokens", {}, server=server, as_json=as_json)
+
+
+@token_app.command("revoke")
+def revoke_token(token_id: Annotated[str, typer.Argument(metavar="TOKEN_ID")], server: Server = None) -> None:
+    """Revoke a token; what is connected with it is closed."""
+    _call("tokens:revoke_token", token_id, {}, server=server)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """What people do with memory: see it, add to it, change it, undo, settle.
 
-``user`` is who asks. A user's own memory is theirs alone: for others it is not there.
+A user's own memory is theirs alone: for others it is not there. Nor is that of another project than the server's for who is
+no owner, but through a session of it.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vgproject.access.permissions import Caller, check_project
 from vgproject.errors import NotFoundError
 from vgproject.knowledge.care import Caretaker
 from vgproject.knowledge.memory import Edit, Memory
@@ -14,7 +16,6 @@ from vgproject.knowledge.namespaces import Namespace, of_project, of_user
 from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Recall
 from vgproject.schema import commands as c
-from vgproject.schema.base import Actor
 from vgproject.schema.events import MemoryMerged
 from vgproject.schema.memory import (
     CleanUp,
@@ -22,6 +23,7 @@ from vgproject.schema.memory import (
     MemoryChange,
     MemoryConflict,
     MemoryEntry,
+    MemoryImport,
     MemoryKind,
     MemoryOrigin,
     MemoryScope,
@@ -40,10 +42,23 @@ class MemoryCommands:
         self._project = project
         self._now = now
 
-    def namespace(self, user: Actor, *, scope: MemoryScope = "project", project: str | None = None) -> Namespace:
+    def namespace(
+        self,
+        caller: Caller,
+        *,
+        scope: MemoryScope = "project",
+        project: str | None = None,
+        of_session: str | None = None,
+    ) -> Namespace:
+        """``project`` is what the caller names, ``of_session`` that of a session which the caller may see.
+
+        Raises `ForbiddenError`.
+        """
         if scope == "user":
-            return of_user(user.id)
-        return of_project(str(Path(project or self._project).expanduser().resolve()))
+            return of_user(caller.user_id)
+        if project:
+            check_project(Path(project).expanduser(), self._project, caller)
+        return of_project(str(Path(project or of_session or self._project).expanduser().resolve()))
 
     # Seeing
 
@@ -66,15 +81,15 @@ class MemoryCommands:
     ) -> list[MemoryEntry]:
         return await self._recall.search([namespace], query, kinds=kinds, limit=limit)
 
-    async def get(self, memory_id: str, user: Actor) -> MemoryEntry:
-        """Raises `NotFoundError` (``no_such_memory``)."""
+    async def get(self, memory_id: str, caller: Caller, *, of_session: str | None = None) -> MemoryEntry:
+        """``of_session`` is the project of a session that the caller may see. Raises `NotFoundError` (``no_such_memory``)."""
         entry = await self._memory.get(memory_id)
-        if _is_of_another(entry, user):
+        if self._is_hidden(entry, caller, of_session):
             raise NotFoundError(f"There is no memory entry {memory_id!r}.", code="no_such_memory")
         return entry
 
-    async def history(self, memory_id: str, user: Actor) -> list[MemoryChange]:
-        await self.get(memory_id, user)
+    async def history(self, memory_id: str, caller: Caller) -> list[MemoryChange]:
+        await self.get(memory_id, caller)
         return await self._memory.history(memory_id)
 
     async def conflicts(self, namespace: Namespace, *, settled: bool) -> list[MemoryConflict]:
@@ -83,42 +98,44 @@ class MemoryCommands:
     # Changing
 
     async def execute(
-        self, command: c.MemoryCommand, user: Actor, *, project: str | None, scope: str
+        self, command: c.MemoryCommand, caller: Caller, *, project: str | None, scope: str
     ) -> dict[str, Any]:
         """What the entry or conflict is then. ``project`` is that of the command's session, if it has one."""
         match command:
             case c.Remember():
-                return (await self._remember(command, user, project=project, scope=scope)).model_dump()
+                return (await self._remember(command, caller, project=project, scope=scope)).model_dump()
             case c.UpdateMemory():
-                return (await self._update(command, user, scope=scope)).model_dump()
+                return (await self._update(command, caller, project=project, scope=scope)).model_dump()
             case c.Forget():
-                return (await self._forget(command, user, scope=scope)).model_dump()
+                return (await self._forget(command, caller, project=project, scope=scope)).model_dump()
             case c.RestoreMemory():
-                return (await self._restore(command, user, scope=scope)).model_dump()
+                return (await self._restore(command, caller, project=project, scope=scope)).model_dump()
             case c.SettleMemory():
-                return (await self._settle(command, user, scope=scope)).model_dump()
+                return (await self._settle(command, caller, project=project, scope=scope)).model_dump()
 
-    async def take_import(self, body: c.MemoryImport, user: Actor) -> MemoryMerged:
+    async def take_import(self, body: MemoryImport, caller: Caller) -> MemoryMerged:
         """All notes or none."""
-        namespace = self.namespace(user, scope=body.scope, project=body.project)
+        namespace = self.namespace(caller, scope=body.scope, project=body.project)
         notes = [Note(scope=body.scope, **{**dict(note), "tags": tuple(note.tags)}) for note in body.notes]
-        origin = MemoryOrigin(actor=user.id)
-        return await self._memory.merge({namespace: notes}, origin, actor=user, scope="")
+        origin = MemoryOrigin(actor=caller.user_id)
+        return await self._memory.merge({namespace: notes}, origin, actor=caller.actor, scope="")
 
     async def propose_clean_up(self, namespace: Namespace) -> list[Proposal]:
         return await self._caretaker.propose(namespace, now=self._now())
 
-    async def clean_up(self, namespace: Namespace, user: Actor, *, reasons: Sequence[CleanUpReason] | None) -> CleanUp:
-        return await self._caretaker.clean_up(namespace, now=self._now(), reasons=reasons, actor=user)
+    async def clean_up(
+        self, namespace: Namespace, caller: Caller, *, reasons: Sequence[CleanUpReason] | None
+    ) -> CleanUp:
+        return await self._caretaker.clean_up(namespace, now=self._now(), reasons=reasons, actor=caller.actor)
 
-    async def undo_clean_up(self, namespace: Namespace, clean_up_id: str, user: Actor) -> list[str]:
+    async def undo_clean_up(self, namespace: Namespace, clean_up_id: str, caller: Caller) -> list[str]:
         """Raises `NotFoundError` (``no_such_clean_up``)."""
-        return await self._caretaker.undo(namespace, clean_up_id, actor=user)
+        return await self._caretaker.undo(namespace, clean_up_id, actor=caller.actor)
 
-    async def _remember(self, command: c.Remember, user: Actor, *, project: str | None, scope: str) -> MemoryEntry:
-        namespace = self.namespace(user, scope=command.scope, project=command.project or project)
+    async def _remember(self, command: c.Remember, caller: Caller, *, project: str | None, scope: str) -> MemoryEntry:
+        namespace = self.namespace(caller, scope=command.scope, project=command.project, of_session=project)
         for memory_id in command.replaces:
-            await self._expect_in(namespace, memory_id, user)
+            await self._expect_in(namespace, memory_id, caller, project)
         note = Note(
             scope=command.scope,
             kind=command.kind,
@@ -129,44 +146,53 @@ class MemoryCommands:
             place=command.place,
             replaces=tuple(command.replaces),
         )
-        origin = MemoryOrigin(session_id=command.session_id, actor=user.id)
-        entry, _ = await self._memory.add(namespace, note, origin, actor=user, scope=scope)
+        origin = MemoryOrigin(session_id=command.session_id, actor=caller.user_id)
+        entry, _ = await self._memory.add(namespace, note, origin, actor=caller.actor, scope=scope)
         return entry
 
-    async def _update(self, command: c.UpdateMemory, user: Actor, *, scope: str) -> MemoryEntry:
-        await self.get(command.memory_id, user)
+    async def _update(self, command: c.UpdateMemory, caller: Caller, *, project: str | None, scope: str) -> MemoryEntry:
+        await self.get(command.memory_id, caller, of_session=project)
         tags = None if command.tags is None else tuple(command.tags)
         edit = Edit(content=command.content, kind=command.kind, tags=tags, confidence=command.confidence)
-        return await self._memory.update(command.memory_id, edit, actor=user, version=command.version, scope=scope)
-
-    async def _forget(self, command: c.Forget, user: Actor, *, scope: str) -> MemoryEntry:
-        await self.get(command.memory_id, user)
-        return await self._memory.forget(
-            command.memory_id, actor=user, version=command.version, reason=command.reason, scope=scope
+        return await self._memory.update(
+            command.memory_id, edit, actor=caller.actor, version=command.version, scope=scope
         )
 
-    async def _restore(self, command: c.RestoreMemory, user: Actor, *, scope: str) -> MemoryEntry:
-        await self.get(command.memory_id, user)
-        return await self._memory.restore(command.memory_id, actor=user, to_version=command.to_version, scope=scope)
+    async def _forget(self, command: c.Forget, caller: Caller, *, project: str | None, scope: str) -> MemoryEntry:
+        await self.get(command.memory_id, caller, of_session=project)
+        return await self._memory.forget(
+            command.memory_id, actor=caller.actor, version=command.version, reason=command.reason, scope=scope
+        )
 
-    async def _settle(self, command: c.SettleMemory, user: Actor, *, scope: str) -> MemoryConflict:
+    async def _restore(
+        self, command: c.RestoreMemory, caller: Caller, *, project: str | None, scope: str
+    ) -> MemoryEntry:
+        await self.get(command.memory_id, caller, of_session=project)
+        return await self._memory.restore(
+            command.memory_id, actor=caller.actor, to_version=command.to_version, scope=scope
+        )
+
+    async def _settle(
+        self, command: c.SettleMemory, caller: Caller, *, project: str | None, scope: str
+    ) -> MemoryConflict:
         conflict = await self._memory.conflict(command.conflict_id)
-        if _is_of_another(conflict.first, user):
+        if self._is_hidden(conflict.first, caller, project):
             raise NotFoundError(f"There is no conflict {command.conflict_id!r} in memory.", code="no_such_conflict")
         return await self._memory.settle(
             command.conflict_id,
             command.settlement,
-            actor=user,
+            actor=caller.actor,
             content=command.content,
             reason=command.reason,
             scope=scope,
         )
 
-    async def _expect_in(self, namespace: Namespace, memory_id: str, user: Actor) -> None:
-        entry = await self.get(memory_id, user)
+    async def _expect_in(self, namespace: Namespace, memory_id: str, caller: Caller, project: str | None) -> None:
+        entry = await self.get(memory_id, caller, of_session=project)
         if (entry.scope, entry.user or entry.project) != (namespace.scope, namespace.owner):
             raise NotFoundError(f"This memory has no entry {memory_id!r}.", code="no_such_memory")
 
-
-def _is_of_another(entry: MemoryEntry, user: Actor) -> bool:
-    return entry.scope == "user" and entry.user != user.id
+    def _is_hidden(self, entry: MemoryEntry, caller: Caller, of_session: str | None) -> bool:
+        if entry.scope == "user":
+            return entry.user != caller.user_id
+        return caller.role != "owner" and entry.project not in (str(self._project.resolve()), of_session)

@@ -30,7 +30,10 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, VgprojectError)
-    return problem_response(error.http_status, error.message, code=error.code, details=error.details)
+    answer = problem_response(error.http_status, error.message, code=error.code, details=error.details)
+    if wait_ms := error.details.get("retry_after_ms"):
+        answer.headers["Retry-After"] = str(-(-wait_ms // 1000))
+    return answer
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:

@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vgproject.access.members import MemberCommand, Members
+from vgproject.access.permissions import SEE, Caller, check_project
 from vgproject.agents.base import TaskInput
 from vgproject.engine import Engine
 from vgproject.errors import (
     BadInputError,
     CommandError,
     ConflictError,
-    ForbiddenError,
     NotFoundError,
     UnavailableError,
 )
@@ -25,9 +26,9 @@ from vgproject.memory_commands import MemoryCommands
 from vgproject.models.tables import SessionRow, TaskRow
 from vgproject.pipeline import PipelineSettings
 from vgproject.repositories.event_store import Answer, NewSession
-from vgproject.repositories.unit_of_work import Database
+from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema import commands as c
-from vgproject.schema.base import Actor, EventData, JsonObject
+from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -52,6 +53,7 @@ from vgproject.schema.events import (
 from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceView
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
+from vgproject.session_views import session_view
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
@@ -63,19 +65,6 @@ logger = logging.getLogger(__name__)
 
 Ack = dict[str, Any]
 OPEN = ("queued", "running", "paused")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks. An ``owner`` may see all sessions of the server, others only their own."""
-
-    user_id: str
-    role: str
-    client: str = ""
-
-    @property
-    def actor(self) -> Actor:
-        return Actor(kind="user", id=self.user_id)
 
 
 @dataclass(frozen=True)
@@ -96,6 +85,7 @@ class SessionService:
         self,
         *,
         database: Database,
+        members: Members,
         event_log: EventLog,
         memory: MemoryCommands,
         llm: Llm,
@@ -111,6 +101,7 @@ class SessionService:
     ) -> None:
         """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
+        self._members = members
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
@@ -131,6 +122,7 @@ class SessionService:
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
+        await self._members.allow(command, caller)
         if answer := await self._first_answer(scope):
             return answer
         command = self._without_secrets(command)
@@ -199,7 +191,9 @@ class SessionService:
                 return await self._rewind(command, admission)
             case c.Remember() | c.UpdateMemory() | c.Forget() | c.RestoreMemory() | c.SettleMemory():
                 project, scope = await self.project_of(command, caller := admission.caller), admission.scope
-                return await self._memory.execute(command, caller.actor, project=project, scope=scope)
+                return await self._memory.execute(command, caller, project=project, scope=scope)
+            case c.AddMember() | c.RemoveMember() | c.SetRole():
+                return await self._change_member(command, admission)
             case _:
                 raise CommandError(f"{command.type!r} is a command of the connection, not of a session.")
 
@@ -207,6 +201,8 @@ class SessionService:
 
     async def _create_session(self, command: c.CreateSession, admission: Admission) -> Ack:
         project = self._project_of(command)
+        check_project(project, self._project, admission.caller)
+        await self._members.allow_settings(command.settings, self._settings.defaults, admission.caller, None)
         self._check(command.settings, project=project)
         project = project.resolve()
         session_id = admission.make_id("ses")
@@ -254,18 +250,25 @@ class SessionService:
 
     async def list_sessions(self, caller: Caller, *, limit: int = 100) -> list[SessionView]:
         async with self._database.unit_of_work() as work:
-            owner = None if caller.role == "owner" else caller.user_id
-            rows = await work.sessions.list_all(owner, limit)
-            return [_view(row, list(await work.sessions.list_tasks(row.id)), self._sandbox) for row in rows]
+            user_id = None if caller.role == "owner" else caller.user_id
+            return [await self._view(work, row) for row in await work.sessions.list_all(user_id, limit)]
 
     async def get_session(self, session_id: str, caller: Caller) -> SessionView:
-        """Raises `NotFoundError` (``no_such_session``) and `ForbiddenError`."""
+        """Raises `NotFoundError` (``no_such_session``), also for one that the caller may not see."""
         async with self._database.unit_of_work() as work:
-            row = await work.sessions.get(session_id)
-            tasks = list(await work.sessions.list_tasks(session_id))
-        if caller.role != "owner" and row.owner != caller.user_id:
-            raise ForbiddenError(f"The session {session_id!r} is not shared with {caller.user_id!r}.")
-        return _view(row, tasks, self._sandbox)
+            await self._members.expect_within(work, session_id, caller, SEE)
+            return await self._view(work, await work.sessions.get(session_id))
+
+    async def _view(self, work: UnitOfWork, row: SessionRow) -> SessionView:
+        tasks, members = await work.sessions.list_tasks(row.id), await work.members.list_of(row.id)
+        return session_view(row, tasks, members, self._sandbox)
+
+    async def _change_member(self, command: MemberCommand, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        async with self._members.changing(command) as change:
+            answer = change.model_dump()
+            await self._say(view.session_id, change, admission, answer)
+        return answer
 
     async def delete_session(self, session_id: str, caller: Caller, *, force: bool = False) -> None:
         """Raises `ConflictError`: ``task_running`` while a task is open; ``unapplied_changes``, but for ``force``."""
@@ -326,6 +329,8 @@ class SessionService:
     async def _update_settings(self, command: c.UpdateSettings, admission: Admission) -> Ack:
         view = await self._session(command, admission)
         self._check(command.settings)
+        present = view.settings.over(self._settings.defaults)
+        await self._members.allow_settings(command.settings, present, admission.caller, view.session_id)
         settings = command.settings.over(view.settings)
         async with self._database.unit_of_work() as work:
             (await work.sessions.get(view.session_id)).settings = settings.model_dump()
@@ -345,6 +350,8 @@ class SessionService:
             settings = settings.model_copy(update={"model": command.model})
         self._check(settings)
         session = (await self._session(command, admission)).settings if command.session_id else SessionSettings()
+        present = session.over(self._settings.defaults)
+        await self._members.allow_settings(settings, present, admission.caller, command.session_id)
         chosen = (settings, session, self._settings)
         if not any(choice.model or choice.models for choice in chosen):
             self._llm.default_model()
@@ -620,35 +627,3 @@ def _decision(resolved: EventData) -> Ack:
 def _check_idle(view: SessionView) -> None:
     if any(task.status in OPEN for task in view.tasks):
         raise ConflictError("The session has a task that is not ended: cancel it first.", code="task_running")
-
-
-def _view(row: SessionRow, tasks: list[TaskRow], sandbox: str) -> SessionView:
-    statuses = {task.status for task in tasks}
-    running = next((status for status in ("running", "paused", "queued") if status in statuses), "idle")
-    return SessionView.model_validate(
-        {
-            "session_id": row.id,
-            "project": row.project,
-            "title": row.title,
-            "status": "needs_you" if row.waiting != "[]" else running,
-            "owner": row.owner,
-            "settings": row.settings,
-            "head_seq": row.head_seq,
-            "epoch": row.epoch,
-            "created_at": to_wire(row.created_at),
-            "updated_at": to_wire(row.updated_at),
-            "sandbox": sandbox,
-            "waiting_for": [question.partition("/")[2] for question in json.loads(row.waiting)],
-            "tasks": [
-                {
-                    "task_id": task.id,
-                    "session_id": task.session_id,
-                    "status": task.status,
-                    "content": task.content,
-                    "created_at": to_wire(task.created_at),
-                    "ended_at": to_wire(task.ended_at) if task.ended_at else None,
-                }
-                for task in tasks
-            ],
-        }
-    )

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import orjson
 
+from vgproject.access.members import ACCESS_EVENTS
 from vgproject.broker.base import Broker, Delta
 from vgproject.event_log import EventLog, LogCursor
 from vgproject.outbox import Outbox
@@ -30,7 +31,9 @@ class Subscription:
         broker: Broker,
         outbox: Outbox,
         heartbeat_seconds: float,
+        may_read: Callable[[], Awaitable[None]],
     ) -> None:
+        """``may_read`` raises where the client may not see the session any more."""
         self._session_id = session_id
         self._cursor = LogCursor(event_log, session_id, after)
         self._deltas = deltas
@@ -38,6 +41,7 @@ class Subscription:
         self._broker = broker
         self._outbox = outbox
         self._heartbeat_seconds = heartbeat_seconds
+        self._may_read = may_read
         self._news = asyncio.Event()
         self._buffer: dict[tuple[Any, ...], Delta] = {}
         self._held = 0
@@ -136,6 +140,8 @@ class Subscription:
 
     async def _next_events(self) -> bytes | None:
         events = await self._cursor.next_events(max_bytes=self._outbox.frame_bytes)
+        if any(event.type in ACCESS_EVENTS for event in events):
+            await self._may_read()
         return _join([event.payload for event in events]) if events else None
 
 

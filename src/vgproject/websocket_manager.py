@@ -5,23 +5,32 @@ import hashlib
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import orjson
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
-from vgproject.auth import Authenticator
+from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
+from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
-from vgproject.errors import CommandError, RateLimitedError, UnauthenticatedError, VgprojectError
+from vgproject.errors import (
+    CommandError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthenticatedError,
+    VgprojectError,
+)
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
-from vgproject.sessions import Caller
 from vgproject.subscription import Subscription
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
@@ -29,8 +38,9 @@ from vgproject.utils.ids import new_id
 MAX_BAD_FRAMES = 100
 NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
-CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430}
+CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
+HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029}
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +73,8 @@ class ConnectionState:
     subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """By session, or by `_topic` of a memory."""
     bad_frames: int = 0
+    let_go: Callable[[], None] = lambda: None
+    """Ends the watch over its token."""
 
 
 class WebSocketManager:
@@ -87,14 +99,15 @@ class WebSocketManager:
         bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
         state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
         try:
-            state.caller = self._authenticator.identify(websocket)
-        except UnauthenticatedError as error:
-            await state.outbox.close(4401, error.message)
+            state.caller = await self._authenticator.identify(websocket)
+        except VgprojectError as error:
+            await state.outbox.close(HANDSHAKE_CLOSES.get(error.code, 1013), error.message)
             return
         if self._is_one_too_many(state.caller):
             await state.outbox.close(4430, _TOO_MANY)
             return
         self._connections.add(state)
+        self._watch(state)
         try:
             await self._welcome(state)
             await self._receive(state)
@@ -103,8 +116,15 @@ class WebSocketManager:
         except TimeoutError:
             await state.outbox.close(4401, "No hello with a token came in time.")
         finally:
+            state.let_go()
             self._connections.discard(state)
             await self._stop_subscriptions(state)
+
+    def _watch(self, state: ConnectionState) -> None:
+        """Close the connection when its token ends."""
+        state.let_go()
+        if state.caller:
+            state.let_go = self._services.live_access.hold(state.caller, state.outbox.close)
 
     def _is_one_too_many(self, caller: Caller | None) -> bool:
         users = Counter(other.caller.user_id for other in self._connections if other.caller)
@@ -181,12 +201,13 @@ class WebSocketManager:
             await state.outbox.close(CLOSES[error.code], error.message)
 
     async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
+        if state.caller is None and COMMANDS[command.type] != OPEN:
+            raise CommandError("Say hello with a token first.", code="unauthenticated")
         if isinstance(command, c.Ping):
             return f.Pong(id=command.id, time=to_wire(utc_now()))
         if isinstance(command, c.Hello):
-            return self._hello(state, command)
-        if state.caller is None:
-            raise CommandError("Say hello with a token first.", code="unauthenticated")
+            return await self._hello(state, command)
+        assert state.caller is not None
         if isinstance(command, c.Subscribe):
             await self._subscribe(state, state.caller, command)
             return None
@@ -206,14 +227,19 @@ class WebSocketManager:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
 
-    def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
-        caller = self._authenticator.check(command.token) if command.token else state.caller
+    async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
+        caller = (
+            await self._authenticator.check(command.token, address_of(state.websocket))
+            if command.token
+            else state.caller
+        )
         if caller is None:
             raise UnauthenticatedError("The hello has no token.")
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
             raise RateLimitedError(_TOO_MANY, code="too_many_connections")
-        state.caller = Caller(caller.user_id, caller.role, command.client or "")
+        state.caller = replace(caller, client=command.client or "")
+        self._watch(state)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
@@ -244,6 +270,7 @@ class WebSocketManager:
             broker=self._services.broker,
             outbox=state.outbox,
             heartbeat_seconds=self._limits.heartbeat_seconds,
+            may_read=partial(self._expect_reader, state, session_id),
         )
         self._start(state, session_id, subscription)
 
@@ -272,13 +299,23 @@ class WebSocketManager:
         self._start(state, _topic(namespace), subscription)
 
     async def _memory_of(self, command: c.SubscribeMemory | c.UnsubscribeMemory, caller: Caller) -> Namespace:
-        project = command.project or await self._services.sessions.project_of(command, caller)
-        return self._services.memory_commands.namespace(caller.actor, scope=command.scope, project=project)
+        of_session = await self._services.sessions.project_of(command, caller)
+        return self._services.memory_commands.namespace(
+            caller, scope=command.scope, project=command.project, of_session=of_session
+        )
 
     def _start(self, state: ConnectionState, topic: str, subscription: Subscription | MemorySubscription) -> None:
         state.subscriptions[topic] = asyncio.create_task(
             self._run_subscription(state, subscription), name=f"subscription {topic}"
         )
+
+    async def _expect_reader(self, state: ConnectionState, session_id: str) -> None:
+        """Raises `ForbiddenError`: what is not to be known of any more was known."""
+        assert state.caller is not None
+        try:
+            await self._services.members.expect(session_id, state.caller, SEE)
+        except NotFoundError as error:
+            raise ForbiddenError(_NO_MEMBER, session_id=session_id) from error
 
     async def _run_subscription(self, state: ConnectionState, subscription: Subscription | MemorySubscription) -> None:
         """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
@@ -288,12 +325,19 @@ class WebSocketManager:
                 await subscription.run()
             except VgprojectError as error:
                 await self._refuse(state, None, error)
+                if isinstance(error, ForbiddenError) and not self._follows_others(state):
+                    await state.outbox.close(4403, error.message)
             except WebSocketDisconnect:
                 raise
             except Exception:
                 logger.exception("A subscription failed by a mistake of ours")
                 await self._refuse(state, None, VgprojectError(_SUBSCRIPTION_MISTAKE))
                 await state.outbox.close(1011, _SUBSCRIPTION_MISTAKE)
+
+    @staticmethod
+    def _follows_others(state: ConnectionState) -> bool:
+        """Besides the subscription that asks."""
+        return any(task is not asyncio.current_task() and not task.done() for task in state.subscriptions.values())
 
     async def _unsubscribe(self, state: ConnectionState, topic: str) -> None:
         if task := state.subscriptions.pop(topic, None):
@@ -351,10 +395,11 @@ def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
         return ""
     client = state.caller.client
     place = command.session_id or ("" if client else state.id)
-    return "/".join((state.caller.user_id, client, place, command.id, digest))
+    return "/".join((state.caller.key, client, place, command.id, digest))
 
 
 _SUBSCRIPTION_MISTAKE = "The server made a mistake with this subscription; its log says which."
+_NO_MEMBER = "You are no member of this session any more."
 _TOO_MANY = "Too many connections."
 _OUR_MISTAKE = "The server made a mistake with this command; its log says which."
 _TOO_LARGE = "The frame is too large; the limit is in `welcome`."

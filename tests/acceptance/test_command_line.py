@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import sqlite3
@@ -284,3 +285,35 @@ def test_memory_is_watched_from_what_is_known_on(terminal: Terminal) -> None:
             assert watching.wait(timeout=30) == 130
     assert changed.startswith(f"{entry}  v2  updated by owner at ")
     assert changed.endswith(": Water is very wet.\n")
+
+
+def test_a_token_is_made_listed_used_and_revoked(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    make_project(terminal.project)
+    made = terminal.run("token", "create", "ada", "--role", "viewer", "--expires", "12h", "--name", "her screen")
+    assert made.returncode == 0, made.stderr
+    token, [token_id] = made.stdout.strip(), re.findall(r"tok_\w+", made.stderr)
+    assert re.fullmatch(r"vgp_[\w-]{43}", token)
+    [listed] = json.loads(terminal.run("token", "list", "--json").stdout)
+    assert (listed["token_id"], listed["user"], listed["role"]) == (token_id, "ada", "viewer")
+    assert token_id in terminal.run("token", "list").stdout
+    assert terminal.run("token", "revoke", token_id).stdout == f"Revoked {token_id} of ada.\n"
+    assert 'revoked_at": null' not in terminal.run("token", "list", "--json").stdout
+    wrong = terminal.run("token", "create", "ada", "--expires", "soon")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "'soon'" in wrong.stderr
+
+
+def test_a_server_that_others_reach_without_tls_says_so_and_what_cannot_be_served_stops_the_start(
+    tmp_path: Path,
+) -> None:
+    terminal = Terminal(tmp_path)
+    make_project(terminal.project)
+    warned = terminal.run("serve", "--host", "0.0.0.0", "--port", "0", "--auth", "jwt")
+    assert warned.returncode == 2
+    assert [line[:32] for line in warned.stderr.splitlines()] == [
+        "0.0.0.0 is not loopback and ther",
+        'With `auth = "jwt"`, \'jwt.issuer',
+    ]
+    refused = terminal.run("serve", "--port", "0", "--tls-cert", "nowhere.pem")
+    assert (refused.returncode, refused.stderr) == (2, "TLS needs both --tls-cert and --tls-key.\n")

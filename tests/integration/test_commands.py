@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from sample import script, write_script
+from vgproject.access.members import Members
+from vgproject.access.permissions import Caller
 from vgproject.agents.base import Steps, TaskInput
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
@@ -43,7 +45,7 @@ from vgproject.schema.events import (
 from vgproject.schema.memory import MemoryEntry, MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
-from vgproject.sessions import Ack, Caller, SessionService
+from vgproject.sessions import Ack, SessionService
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
@@ -132,14 +134,15 @@ class World:
 
     @property
     def caller(self) -> Caller:
-        return Caller(f"user {self.turn}", "editor")
+        return Caller(f"user {self.turn}", "approver")
 
     async def begin_anew(self) -> None:
         """As another user, in another project."""
         self.turn += 1
         self.tasks.clear()
         self._make_project()
-        self.session_id = (await self.execute(c.CreateSession(project=self.project)))["session_id"]
+        anywhere = Caller(self.caller.user_id, "owner")
+        self.session_id = (await self.sessions.execute(c.CreateSession(project=self.project), anywhere))["session_id"]
 
     def _make_project(self) -> None:
         Path(self.project).mkdir()
@@ -170,6 +173,7 @@ class World:
             frames = [event.frame() for event in await self.event_log.read(view.session_id, after=0)]
             numbers = {task.task_id: number for number, task in enumerate(view.tasks)}
             found += [(frame.type, numbers.get(frame.task_id or "")) for frame in frames]
+            found.append([member.role for member in view.members])
             found.append((view.status, [task.status for task in view.tasks]))
         entries = await self.memory.list_entries(of_project(self.project))
         found.append(len(await self.memory.conflicts(of_project(self.project))))
@@ -200,6 +204,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         memory = Memory(database, InProcessBroker(), now=utc_now, new_id=new_id)
         sessions = SessionService(
             database=database,
+            members=Members(database),
             event_log=event_log,
             memory=MemoryCommands(
                 memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now
@@ -315,7 +320,7 @@ async def remember(world: World) -> c.AnyCommand:
 
 async def update_memory(world: World) -> c.AnyCommand:
     entry = await world.add_fact("Water is dry.")
-    return c.UpdateMemory(memory_id=entry.memory_id, content="Water is wet.", version=1)
+    return c.UpdateMemory(session_id=world.session_id, memory_id=entry.memory_id, content="Water is wet.", version=1)
 
 
 async def remember_in_place_of_another(world: World) -> c.AnyCommand:
@@ -325,14 +330,16 @@ async def remember_in_place_of_another(world: World) -> c.AnyCommand:
 
 async def forget(world: World) -> c.AnyCommand:
     entry = await world.add_fact("Water is dry.")
-    return c.Forget(memory_id=entry.memory_id, version=1)
+    return c.Forget(session_id=world.session_id, memory_id=entry.memory_id, version=1)
 
 
 async def restore_memory(world: World) -> c.AnyCommand:
     entry = await world.add_fact("Water is wet.")
-    await world.execute(c.UpdateMemory(memory_id=entry.memory_id, content="Water is dry.", version=1))
-    await world.execute(c.Forget(memory_id=entry.memory_id))
-    return c.RestoreMemory(memory_id=entry.memory_id, to_version=1)
+    await world.execute(
+        c.UpdateMemory(session_id=world.session_id, memory_id=entry.memory_id, content="Water is dry.", version=1)
+    )
+    await world.execute(c.Forget(session_id=world.session_id, memory_id=entry.memory_id))
+    return c.RestoreMemory(session_id=world.session_id, memory_id=entry.memory_id, to_version=1)
 
 
 async def settle_memory(world: World) -> c.AnyCommand:
@@ -340,8 +347,25 @@ async def settle_memory(world: World) -> c.AnyCommand:
     await world.add_fact("The server listens on port 8080.")
     [conflict] = await world.memory.conflicts(of_project(world.project))
     return c.SettleMemory(
-        conflict_id=conflict.conflict_id, settlement="rewrite", content="The server listens on a free port."
+        session_id=world.session_id,
+        conflict_id=conflict.conflict_id,
+        settlement="rewrite",
+        content="The server listens on a free port.",
     )
+
+
+async def add_member(world: World) -> c.AnyCommand:
+    return c.AddMember(session_id=world.session_id, user="ada", role="viewer")
+
+
+async def remove_member(world: World) -> c.AnyCommand:
+    await world.execute(await add_member(world))
+    return c.RemoveMember(session_id=world.session_id, user="ada")
+
+
+async def set_role(world: World) -> c.AnyCommand:
+    await world.execute(await add_member(world))
+    return c.SetRole(session_id=world.session_id, user="ada", role=None)
 
 
 CASES = [
@@ -366,6 +390,9 @@ CASES = [
     forget,
     restore_memory,
     settle_memory,
+    add_member,
+    remove_member,
+    set_role,
 ]
 AFTERWARDS: dict[Prepare, EventData] = {
     message_to_a_running_task: TaskCancelled(),

@@ -29,6 +29,7 @@ from live_server import (
     slow_socket,
 )
 from sample import make_project, script, write_script
+from vgproject.access.permissions import Caller
 from vgproject.bootstrap import open_services
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
@@ -41,7 +42,6 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.routes.memory import router
 from vgproject.schema.base import Actor
 from vgproject.schema.memory import MemoryOrigin
-from vgproject.sessions import Caller
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
 from vgproject.websocket_manager import WebSocketManager
@@ -335,7 +335,7 @@ async def test_changes_of_another_process_are_found_too(tmp_path: Path) -> None:
 class TwoUsers:
     """Whoever has a user's name as token is that user."""
 
-    def identify(self, connection: HTTPConnection) -> Caller:
+    async def identify(self, connection: HTTPConnection) -> Caller:
         return Caller(connection.headers["authorization"].removeprefix("Bearer "), "owner")
 
 

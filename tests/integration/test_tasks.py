@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sample import TEST_COMMAND, call, make_project, model_calls, script, write_script
+from vgproject.access.permissions import Caller
 from vgproject.bootstrap import Services, open_services
 from vgproject.config import load_config
 from vgproject.errors import ConflictError
@@ -18,7 +19,6 @@ from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.schema import commands as c
 from vgproject.schema.frames import EventFrame
 from vgproject.schema.settings import SessionSettings
-from vgproject.sessions import Caller
 
 OWNER = Caller("owner", "owner")
 ENDS = {"task_completed", "task_failed", "task_cancelled"}

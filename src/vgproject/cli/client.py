@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,9 +12,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from vgproject.cli.home import ServerAddress
-from vgproject.errors import UnauthenticatedError, UnavailableError, VgprojectError
+from vgproject.errors import ConfigError, UnauthenticatedError, UnavailableError, VgprojectError
 from vgproject.utils.ids import new_id
 
+BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 Frame = dict[str, Any]
 RECONNECT_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0)
 FINAL_CLOSE_CODES = frozenset({4400, 4401, 4403, 4404, 4413, 4430})
@@ -30,6 +33,7 @@ class Client:
     def __init__(self, address: ServerAddress) -> None:
         self._address = address
         self._headers = {"Authorization": f"Bearer {address.token}"}
+        self._tls = trust(address.tls_cert) if address.url.startswith("https:") else None
 
     async def command(self, session_id: str | None, **command: Any) -> Frame:
         """The ack's data. Raises `VgprojectError` with the server's code and sentence."""
@@ -50,12 +54,14 @@ class Client:
 
     def _connect(self) -> connect:
         url = self._address.url.replace("http", "ws", 1) + "/v1/ws"
-        return connect(url, additional_headers=self._headers, max_size=None)
+        return connect(url, additional_headers=self._headers, max_size=None, ssl=self._tls)
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """The answer's JSON, or its text. Raises `VgprojectError`."""
         try:
-            async with httpx.AsyncClient(base_url=self._address.url, headers=self._headers, timeout=60) as http:
+            async with httpx.AsyncClient(
+                base_url=self._address.url, headers=self._headers, timeout=60, verify=self._tls or True
+            ) as http:
                 response = await http.request(method, path, **options)
         except httpx.TransportError as error:
             raise UnavailableError(f"The server at {self._address.url} does not answer.", code="no_server") from error
@@ -117,6 +123,25 @@ def _memory_cursor(frame: Frame) -> Frame:
     if "change" in frame or (frame["type"] == "memory_snapshot" and not frame["more"]):
         return {"after": frame["memory_seq"], "epoch": frame["epoch"]}
     return {}
+
+
+def trust(certificate: Path | None) -> ssl.SSLContext:
+    """The authorities of this system; with a ``certificate`` that one alone, whatever names it has.
+
+    Raises `ConfigError`.
+    """
+    context = ssl.create_default_context()
+    if certificate is None:
+        return context
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        text = certificate.read_text()
+        context.load_verify_locations(cadata=text[text.index(BEGIN) : text.index(END) + len(END)])
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The certificate {certificate} cannot be read: {error}.") from error
+    return context
 
 
 async def _frames_of(websocket: ClientConnection) -> AsyncIterator[Frame]:

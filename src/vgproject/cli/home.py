@@ -15,6 +15,8 @@ from vgproject.errors import ConfigError, ConflictError, UnavailableError
 class ServerAddress:
     url: str
     token: str
+    tls_cert: Path | None = None
+    """The server's own certificate where it is known: then that one alone counts."""
 
 
 @contextmanager
@@ -39,8 +41,9 @@ def hold_home(home: Path) -> Iterator[None]:
 def find_server(home: Path) -> ServerAddress:
     """The server that wrote its address to ``home``. Raises `UnavailableError` (``no_server``)."""
     try:
-        url = json.loads((home / "server.json").read_text())["url"]
-        return ServerAddress(url, (home / "token").read_text().strip())
+        known = json.loads((home / "server.json").read_text())
+        pinned = Path(known["tls_cert"]) if known.get("tls_cert") else None
+        return ServerAddress(known["url"], (home / "token").read_text().strip(), pinned)
     except FileNotFoundError as error:
         raise UnavailableError(
             f"No server has run with {home}: start one with `vgproject serve`.", code="no_server"

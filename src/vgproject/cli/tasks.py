@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from vgproject.cli.client import Client
 from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
 from vgproject.cli.home import ServerAddress, find_server, hold_home
 from vgproject.cli.logs import set_up_logging
-from vgproject.config import Loaded, load_config
+from vgproject.config import Config, Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
-from vgproject.errors import ConfigError, ConflictError, VgprojectError
+from vgproject.errors import ConfigError, ConflictError, UnavailableError, VgprojectError
+from vgproject.utils.addresses import is_loopback
 from vgproject.utils.secrets import SecretMask
 
 
@@ -26,6 +27,8 @@ def serve(options: dict[str, Any]) -> int:
         print(sentence, file=sys.stderr, flush=True)
     _check_project(loaded)
     server = EnhancedRAServer(loaded)
+    if warning := _warn_if_open(loaded.config):
+        print(warning, file=sys.stderr, flush=True)
 
     def ready(url: str) -> None:
         assert server.authenticator is not None
@@ -45,6 +48,14 @@ def _check_project(loaded: Loaded) -> None:
         raise ConfigError(
             f"The option 'project' ({source}) is {str(loaded.config.project)!r}: it must be a directory that is there."
         )
+
+
+def _warn_if_open(config: Config) -> str | None:
+    if config.tls_cert or is_loopback(config.host):
+        return None
+    return (
+        f"{config.host} is not loopback and there is no TLS: whoever can listen on the way reads tokens and sessions."
+    )
 
 
 def _stay_responsive() -> None:
@@ -119,7 +130,7 @@ async def open_server(loaded: Loaded, url: str | None) -> AsyncIterator[ServerAd
     home = loaded.config.home
     if url := url or loaded.config.server:
         token = loaded.config.token or _read_token(home)
-        yield ServerAddress(url.rstrip("/"), token)
+        yield ServerAddress(url.rstrip("/"), token, _known_certificate(home, url.rstrip("/")))
         return
     try:
         with hold_home(home):
@@ -131,6 +142,14 @@ async def open_server(loaded: Loaded, url: str | None) -> AsyncIterator[ServerAd
         yield find_server(home)
 
 
+def _known_certificate(home: Path, url: str) -> Path | None:
+    """That of the server of this home, where ``url`` is its own."""
+    with suppress(UnavailableError):
+        known = find_server(home)
+        return known.tls_cert if known.url == url else None
+    return None
+
+
 def _read_token(home: Path) -> str:
     path = home / "token"
     return path.read_text().strip() if path.is_file() else ""
@@ -138,7 +157,7 @@ def _read_token(home: Path) -> str:
 
 @asynccontextmanager
 async def _embedded_server(loaded: Loaded) -> AsyncIterator[ServerAddress]:
-    server = EnhancedRAServer(loaded.with_config(port=0, host="127.0.0.1"))
+    server = EnhancedRAServer(loaded.with_config(port=0, host="127.0.0.1", tls_cert=None, tls_key=None))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(server.serve(ready.set_result, signals=False), name="embedded server")
     either: list[asyncio.Future[Any]] = [serving, ready]

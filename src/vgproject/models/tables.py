@@ -239,3 +239,29 @@ class MemoryVectorRow(Row):
     vector: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (Index("ix_memory_vectors_namespace", "namespace", "number"), {"sqlite_autoincrement": True})
+
+
+class MemberRow(Row):
+    """What events say of who may see a session. Without a role it is as the member's token says."""
+
+    __tablename__ = "members"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+    role: Mapped[str | None]
+
+
+class TokenRow(Row):
+    """An API token, of which only a hash is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str]
+    role: Mapped[str]
+    name: Mapped[str | None]
+    digest: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

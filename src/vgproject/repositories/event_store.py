@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from vgproject.errors import NotFoundError, VgprojectError
 
@@ -40,6 +40,8 @@ TASK_STATUS = {
     "task_failed": "failed",
     "task_cancelled": "cancelled",
 }
+MEMBERS = {"session_created": "owner", "member_joined": "user", "role_changed": "user", "member_left": "user"}
+"""Events that say who is a member of the session, and the field that names the user."""
 ENDS = frozenset({"task_completed", "task_failed", "task_cancelled"})
 
 
@@ -71,6 +73,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """Without a role it is as the member's token says; ``is_gone``: is one no more."""
+
+    user_id: str
+    role: str | None = None
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewRecord:
     type: str
     key: str | None
@@ -82,6 +93,8 @@ class NewRecord:
     """The data that is too large for the event."""
     question: str | None = None
     """The id of what the event asks or settles."""
+    member: Member | None = None
+    """Who is a member of the session by this event, or is not any more."""
     answer: Answer | None = None
     """That of the command which makes the event, kept with it: after a crash both are there, or neither."""
 
@@ -264,6 +277,21 @@ def waiting_after(waiting: list[str], record: NewRecord) -> list[str]:
 def answers(records: Iterable[tuple[int, NewRecord]]) -> list[Answer]:
     """Of the commands that made these events."""
     return [record.answer for _, record in records if record.answer]
+
+
+def member_of(event_type: str, data: Mapping[str, Any]) -> Member | None:
+    """Who is a member by an event with this data."""
+    if event_type not in MEMBERS:
+        return None
+    user_id = stored_text(str(data[MEMBERS[event_type]]))
+    if event_type == "session_created":
+        return Member(user_id, "owner")
+    return Member(user_id, data.get("role"), is_gone=event_type == "member_left")
+
+
+def member_changes(records: Iterable[tuple[int, NewRecord]]) -> list[Member]:
+    """What these events say of members, in order."""
+    return [record.member for _, record in records if record.member]
 
 
 def task_changes(records: Iterable[tuple[int, NewRecord]]) -> list[QueuedTask | TaskChange]:

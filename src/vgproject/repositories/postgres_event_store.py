@@ -21,6 +21,7 @@ from vgproject.repositories.event_store import (
     answers,
     event_id,
     keys_of,
+    member_changes,
     no_such_session,
     session_change,
     stored_text,
@@ -63,6 +64,11 @@ INSERT_BLOB = (
     "INSERT INTO blobs (id, session_id, sha256, content) SELECT %s, id, %s, %s FROM sessions WHERE id = %s"
     " ON CONFLICT (id) DO NOTHING"
 )
+PUT_MEMBER = (
+    "INSERT INTO members (session_id, user_id, role) VALUES (%s, %s, %s)"
+    " ON CONFLICT (session_id, user_id) DO UPDATE SET role = excluded.role"
+)
+DELETE_MEMBER = "DELETE FROM members WHERE session_id = %s AND user_id = %s"
 INSERT_ANSWER = "INSERT INTO commands (scope, session_id, answer) VALUES (%s, %s, %s::json) ON CONFLICT DO NOTHING"
 
 
@@ -191,6 +197,12 @@ class _Group:
                     execute(INSERT_BLOB, _blob_values(session_id, record.blob))
             for answer in answers(records):
                 execute(INSERT_ANSWER, (stored_text(answer.scope), session_id, answer.content))
+            for member in member_changes(records):
+                whose = (session_id, member.user_id)
+                if member.is_gone:
+                    execute(DELETE_MEMBER, whose)
+                else:
+                    execute(PUT_MEMBER, (*whose, member.role))
             for task in task_changes(records):
                 if isinstance(task, QueuedTask):
                     execute(INSERT_TASK, (task.task_id, session_id, task.content, task.seq, task.time))

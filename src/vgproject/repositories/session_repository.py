@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vgproject.errors import NotFoundError
-from vgproject.models.tables import CommandRow, EventRow, SessionRow, TaskRow, TurnRow
+from vgproject.models.tables import CommandRow, EventRow, MemberRow, SessionRow, TaskRow, TurnRow
 from vgproject.repositories.event_store import SEQ_BITS, event_id
+from vgproject.schema.access import EVERYBODY
 
 OPEN_STATUSES = ("queued", "running", "paused")
 
@@ -27,10 +28,12 @@ class SessionRepository:
             return row
         raise NotFoundError(f"There is no session {session_id!r}.", code="no_such_session")
 
-    async def list_all(self, owner: str | None, limit: int) -> Sequence[SessionRow]:
+    async def list_all(self, user_id: str | None, limit: int) -> Sequence[SessionRow]:
+        """The newest first; with a user, those that this user may see."""
         query = sa.select(SessionRow).order_by(SessionRow.number.desc()).limit(limit)
-        if owner is not None:
-            query = query.where(SessionRow.owner == owner)
+        if user_id is not None:
+            seen = sa.select(MemberRow.session_id).where(MemberRow.user_id.in_((user_id, EVERYBODY)))
+            query = query.where(SessionRow.id.in_(seen))
         return (await self._session.scalars(query)).all()
 
     async def delete(self, row: SessionRow) -> None:

@@ -23,6 +23,7 @@ from vgproject.repositories.event_store import (
     answers,
     event_id,
     keys_of,
+    member_changes,
     no_such_session,
     session_change,
     task_changes,
@@ -37,6 +38,8 @@ INSERT_EVENTS = "INSERT INTO events (id, session_number, key, type, payload) VAL
 UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ? WHERE id = ?"
 INSERT_BLOBS = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
 INSERT_ANSWERS = "INSERT OR IGNORE INTO commands (scope, session_id, answer) VALUES (?, ?, ?)"
+PUT_MEMBER = "INSERT OR REPLACE INTO members (session_id, user_id, role) VALUES (?, ?, ?)"
+DELETE_MEMBER = "DELETE FROM members WHERE session_id = ? AND user_id = ?"
 INSERT_SESSION = (
     "INSERT OR IGNORE INTO sessions"
     " (id, project, title, owner, settings, epoch, head_seq, waiting, created_at, updated_at)"
@@ -115,6 +118,12 @@ class SqliteEventStore:
             self._connection.executemany(INSERT_BLOBS, [_blob_values(session_id, blob) for blob in blobs])
             kept = [(answer.scope, session_id, answer.content) for answer in answers(records)]
             self._connection.executemany(INSERT_ANSWERS, kept)
+            for member in member_changes(records):
+                whose = (session_id, member.user_id)
+                if member.is_gone:
+                    self._connection.execute(DELETE_MEMBER, whose)
+                else:
+                    self._connection.execute(PUT_MEMBER, (*whose, member.role))
             for change in task_changes(records):
                 self._change_task(session_id, change)
 

@@ -16,9 +16,11 @@ from vgproject.errors import StorageError
 from vgproject.repositories.command_repository import CommandRepository
 from vgproject.repositories.database_url import DatabaseUrl, mask_password
 from vgproject.repositories.failures import disk_full, is_disk_full, is_outage, unavailable
+from vgproject.repositories.member_repository import MemberRepository
 from vgproject.repositories.memory_repository import MemoryRepository
 from vgproject.repositories.memory_search import MemorySearch
 from vgproject.repositories.session_repository import SessionRepository
+from vgproject.repositories.token_repository import TokenRepository
 from vgproject.repositories.turn_repository import TurnRepository
 from vgproject.repositories.writability import check_writable
 
@@ -86,6 +88,8 @@ class UnitOfWork:
         self.commands = CommandRepository(session)
         self.memory = MemoryRepository(session)
         self.memory_search = MemorySearch(session)
+        self.members = MemberRepository(session)
+        self.tokens = TokenRepository(session)
 
     async def __aenter__(self) -> "UnitOfWork":
         return self

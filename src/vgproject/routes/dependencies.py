@@ -1,13 +1,13 @@
-"""What routes are given: the services, and who asks."""
+"""What routes are given: the services, and who asks, where that one may."""
 
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from vgproject.access.permissions import ROUTES, Caller, expect_role
 from vgproject.bootstrap import Services
 from vgproject.errors import UnauthenticatedError
-from vgproject.sessions import Caller
 
 
 def get_services(connection: HTTPConnection) -> Services:
@@ -15,11 +15,17 @@ def get_services(connection: HTTPConnection) -> Services:
     return services
 
 
-def get_caller(connection: HTTPConnection) -> Caller:
-    """Raises `UnauthenticatedError`."""
-    caller: Caller | None = connection.app.state.authenticator.identify(connection)
+async def get_caller(connection: HTTPConnection) -> Caller:
+    """Who may use this route. Raises `UnauthenticatedError`, `ForbiddenError`, and `NotFoundError` for a session that
+    the caller may not know of."""
+    caller: Caller | None = await connection.app.state.authenticator.identify(connection)
     if caller is None:
         raise UnauthenticatedError("A token is needed: send `Authorization: Bearer …`.")
+    need = ROUTES[connection.scope["method"], connection.scope["route"].path]
+    if need.place == "server":
+        expect_role(caller, need.role)
+    elif need.place == "session":
+        await get_services(connection).members.expect(connection.path_params["session_id"], caller, need)
     return caller
 
 

@@ -5,6 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from vgproject.access.permissions import SEE
+from vgproject.errors import NotFoundError
+from vgproject.event_log import no_such_blob
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.schema import commands as c
@@ -12,8 +15,10 @@ from vgproject.schema.events import MemoryMerged
 from vgproject.schema.memory import (
     CleanUp,
     MemoryChange,
+    MemoryCleanUp,
     MemoryConflict,
     MemoryEntry,
+    MemoryImport,
     MemoryKind,
     MemoryScope,
     MemoryStatus,
@@ -27,7 +32,7 @@ def get_namespace(
     services: ServicesDep, caller: CallerDep, project: str | None = None, scope: MemoryScope = "project"
 ) -> Namespace:
     """That of the query."""
-    return services.memory_commands.namespace(caller.actor, scope=scope, project=project)
+    return services.memory_commands.namespace(caller, scope=scope, project=project)
 
 
 NamespaceDep = Annotated[Namespace, Depends(get_namespace)]
@@ -97,9 +102,9 @@ async def add_memory(body: c.NewMemory, services: ServicesDep, caller: CallerDep
 
 
 @router.post("/memory/import")
-async def import_memory(body: c.MemoryImport, services: ServicesDep, caller: CallerDep) -> MemoryMerged:
+async def import_memory(body: MemoryImport, services: ServicesDep, caller: CallerDep) -> MemoryMerged:
     """Merge entries of another memory, all or none: what the memory says already stays as it is."""
-    return await services.memory_commands.take_import(body, caller.actor)
+    return await services.memory_commands.take_import(body, caller)
 
 
 @router.get("/memory/clean-up")
@@ -110,10 +115,10 @@ async def propose_clean_up(services: ServicesDep, namespace: NamespaceDep) -> li
 
 @router.post("/memory/clean-up")
 async def clean_up(
-    services: ServicesDep, caller: CallerDep, namespace: NamespaceDep, body: c.MemoryCleanUp | None = None
+    services: ServicesDep, caller: CallerDep, namespace: NamespaceDep, body: MemoryCleanUp | None = None
 ) -> CleanUp:
     """Forget what is proposed; it can be undone."""
-    return await services.memory_commands.clean_up(namespace, caller.actor, reasons=body.reasons if body else None)
+    return await services.memory_commands.clean_up(namespace, caller, reasons=body.reasons if body else None)
 
 
 @router.post("/memory/clean-up/{clean_up_id}/undo")
@@ -121,19 +126,19 @@ async def undo_clean_up(
     clean_up_id: str, services: ServicesDep, caller: CallerDep, namespace: NamespaceDep
 ) -> list[str]:
     """Restore what that clean-up forgot; the ids of those entries."""
-    return await services.memory_commands.undo_clean_up(namespace, clean_up_id, caller.actor)
+    return await services.memory_commands.undo_clean_up(namespace, clean_up_id, caller)
 
 
 @router.get("/memory/{memory_id}")
 async def get_memory(memory_id: str, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     """One entry, whatever its status."""
-    return await services.memory_commands.get(memory_id, caller.actor)
+    return await services.memory_commands.get(memory_id, caller)
 
 
 @router.get("/memory/{memory_id}/history")
 async def read_history(memory_id: str, services: ServicesDep, caller: CallerDep) -> list[MemoryChange]:
     """Every version of an entry, the first one first: who changed what, when and why."""
-    return await services.memory_commands.history(memory_id, caller.actor)
+    return await services.memory_commands.history(memory_id, caller)
 
 
 @router.patch("/memory/{memory_id}")
@@ -169,5 +174,8 @@ async def restore_memory(
 async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Response:
     """The whole data of an event, or output of a tool, that was too large for its frame."""
     session_id, content = await services.event_log.blob(blob_id)
-    await services.sessions.get_session(session_id, caller)
+    try:
+        await services.members.expect(session_id, caller, SEE)
+    except NotFoundError as error:
+        raise no_such_blob(blob_id) from error
     return Response(content, media_type="application/json")

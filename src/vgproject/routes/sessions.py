@@ -1,11 +1,13 @@
 """Sessions, their tasks, events and changes over HTTP."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
+from vgproject.access.permissions import SEE
 from vgproject.errors import CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.routes.event_stream import tail_events
@@ -81,7 +83,7 @@ async def execute_command(
         raise CommandError(f"The command is for {command.session_id!r}, the path for {session_id!r}.")
     await services.sessions.get_session(session_id, caller)
     command = command.model_copy(update={"session_id": session_id})
-    scope = f"{caller.user_id}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
+    scope = f"{caller.key}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
     return await services.sessions.execute(command, caller, scope=scope)
 
 
@@ -112,6 +114,8 @@ async def read_events(
             after=after if last_event_id is None else last_event_id,
             heartbeat_seconds=services.loaded.config.limits.heartbeat_seconds,
             closing=request.app.state.closing,
+            may_read=partial(services.members.expect, session_id, caller, SEE),
+            hold=partial(services.live_access.hold, caller),
         )
         return StreamingResponse(tail, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     recovered = after <= view.head_seq

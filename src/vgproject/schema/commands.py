@@ -2,18 +2,17 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
+from vgproject.schema.access import MemberName, Role
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
 from vgproject.schema.memory import (
     MAX_TAGS,
-    CleanUpReason,
     Confidence,
     Content,
     MemoryKind,
     MemoryScope,
-    MemorySource,
     Place,
     Settlement,
     Tag,
@@ -179,24 +178,6 @@ class NewFork(Wire):
     """The moment to begin from; default: now."""
 
 
-MAX_IMPORTED = 10_000
-
-
-class NewNote(Wire):
-    """An entry of another memory: what it says, and where it comes from."""
-
-    kind: MemoryKind = "key_fact"
-    content: Content
-    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
-    confidence: Confidence = "likely"
-    source: MemorySource = "agent"
-    place: Place | None = None
-    imported_from: ShortText | None = None
-    """The file it was read from."""
-    noted_at: AwareDatetime | None = None
-    """When it was first noted."""
-
-
 class NewMemory(Wire):
     kind: MemoryKind = "key_fact"
     content: Content
@@ -211,18 +192,6 @@ class NewMemory(Wire):
     """The project's directory; default: that of the session, else the server's."""
     replaces: list[Id] = Field(default_factory=list, max_length=100)
     """Ids of entries of the same memory whose place it takes."""
-
-
-class MemoryImport(Wire):
-    notes: list[NewNote] = Field(min_length=1, max_length=MAX_IMPORTED)
-    scope: MemoryScope = "project"
-    project: ShortText | None = None
-    """The project's directory; default: the server's."""
-
-
-class MemoryCleanUp(Wire):
-    reasons: list[CleanUpReason] | None = None
-    """Forget only what is proposed for one of these; default: for those that the settings allow."""
 
 
 class Remember(NewMemory, Command):
@@ -309,6 +278,28 @@ class UnsubscribeMemory(WhichMemory, Command):
     type: Literal["unsubscribe_memory"] = "unsubscribe_memory"
 
 
+class AddMember(Command):
+    type: Literal["add_member"] = "add_member"
+    user: MemberName
+    """``*`` is everybody whom the server knows: then the session is shared."""
+    role: Role | None = None
+    """The most that the member may do in the session, of what the member's token allows. By default all of that."""
+
+
+class RemoveMember(Command):
+    """Whoever is a member may leave."""
+
+    type: Literal["remove_member"] = "remove_member"
+    user: MemberName
+
+
+class SetRole(Command):
+    type: Literal["set_role"] = "set_role"
+    user: MemberName
+    role: Role | None
+    """As in ``add_member``."""
+
+
 AnyCommand = Annotated[
     Hello
     | Ping
@@ -333,7 +324,10 @@ AnyCommand = Annotated[
     | RestoreMemory
     | SettleMemory
     | SubscribeMemory
-    | UnsubscribeMemory,
+    | UnsubscribeMemory
+    | AddMember
+    | RemoveMember
+    | SetRole,
     Field(discriminator="type"),
 ]
 

@@ -12,6 +12,7 @@ class ErrorCode(NamedTuple):
 
 ERROR_CODES: dict[str, ErrorCode] = {
     "address_in_use": ErrorCode("The server cannot listen at its address and port."),
+    "already_member": ErrorCode("The user is a member of the session already.", (409,)),
     "already_resolved": ErrorCode(
         "Somebody answered this before; `details` has the `decision` and `resolved_by`.", (409,)
     ),
@@ -47,7 +48,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "encoding": ErrorCode("The file's encoding has no place for a character of the new text."),
     "exists": ErrorCode("The patch adds a file where one is already."),
     "file_error": ErrorCode("The operating system refused to use the file."),
-    "forbidden": ErrorCode("The session is not shared with the caller, or the `Host` or `Origin` is foreign.", (403,)),
+    "forbidden": ErrorCode("The caller's role does not allow it, or the `Host` or `Origin` is foreign.", (403,)),
     "frame_too_large": ErrorCode("The frame is larger than the limit in `welcome`; the connection is closed."),
     "git_failed": ErrorCode("A git command failed; the message has what git said.", (500,)),
     "git_missing": ErrorCode("git is not installed on the server.", (500,)),
@@ -66,6 +67,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "invalid_request": ErrorCode("The path, query or body of the request is not right.", (422,)),
     "is_directory": ErrorCode("The path is a directory where a file is needed."),
     "is_link": ErrorCode("The patch would remove a symbolic link."),
+    "keys_unavailable": ErrorCode("The keys that JWTs are checked with cannot be fetched just now.", (503,)),
+    "last_owner": ErrorCode("The last owner of a session can neither leave it nor be less.", (409,)),
     "masked": ErrorCode("The agent wrote down a mask in place of a secret that it was not shown; nothing was done."),
     "mcp_error": ErrorCode("The MCP server refused the call or answered nonsense."),
     "mcp_timeout": ErrorCode("The MCP server did not answer in time."),
@@ -103,14 +106,16 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "The project is not a directory of the server; 500 where it was one when the session began.", (400, 500)
     ),
     "no_such_seq": ErrorCode("The session's log does not reach so far.", (409,)),
-    "no_such_session": ErrorCode("There is no session with this id.", (404,)),
+    "no_such_session": ErrorCode("There is no session with this id, or none that the caller may see.", (404,)),
     "no_such_strategy": ErrorCode("A phase names a strategy that does not exist or cannot be loaded."),
     "no_such_task": ErrorCode("The session has no task with this id.", (404,)),
+    "no_such_token": ErrorCode("There is no API token with this id.", (404,)),
     "no_such_tool": ErrorCode("A phase's configuration names a tool that does not exist."),
     "no_such_version": ErrorCode("The memory entry has no version of this number.", (404,)),
     "no_workspace": ErrorCode("The session has no files yet, because none of its tasks has begun.", (404,)),
     "not_a_directory": ErrorCode("A part of the path is a file."),
     "not_a_file": ErrorCode("The path is a broken link, a pipe, a socket or a device."),
+    "not_a_member": ErrorCode("The user is no member of the session.", (409,)),
     "not_failed": ErrorCode("Only a failed or cancelled task can be retried, and by one at a time.", (409,)),
     "not_found": ErrorCode("There is nothing at this address; for a tool: the text to replace is not there.", (404,)),
     "not_in_file": ErrorCode("The text that was to be kept as the file's does not stand in it."),
@@ -142,6 +147,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "too_many_notes": ErrorCode("The phase has noted as much for memory as it may."),
     "too_many_redirects": ErrorCode("The web site redirects too often."),
     "too_many_steps": ErrorCode("A colleague of the agent made more model and tool calls than it may."),
+    "too_many_wrong_tokens": ErrorCode(
+        "Too many wrong tokens came from this address; `retry_after_ms` says how long to wait.", (429,)
+    ),
     "tool_failed": ErrorCode("The tool did not do what was asked."),
     "tool_unavailable": ErrorCode("The tool whose arguments were edited is not there now.", (503,)),
     "unapplied_changes": ErrorCode(

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vgproject.schema.access import Role
 from vgproject.schema.agent_outputs import Plan
 from vgproject.schema.base import EventData, JsonObject, Phase, Wire
 from vgproject.schema.memory import Confidence, MemoryOrigin, MemoryScope, MemorySource, Place
@@ -668,6 +669,31 @@ class MemoryMerged(EventData):
     """How many notes were not taken: the memory is full, or the phase has noted too much."""
 
 
+# Members
+
+
+class MemberJoined(EventData):
+    type: ClassVar[str] = "member_joined"
+    user: str
+    """``*`` is everybody whom the server knows."""
+    role: Role | None
+    """The most that the member may do in the session; ``null``: as the member's token says."""
+
+
+class MemberLeft(EventData):
+    """By an own wish or that of an owner: the actor is who wished it."""
+
+    type: ClassVar[str] = "member_left"
+    user: str
+
+
+class RoleChanged(EventData):
+    type: ClassVar[str] = "role_changed"
+    user: str
+    role: Role | None
+    """The one that the member has from now on."""
+
+
 EVENTS: tuple[type[EventData], ...] = (
     SessionCreated,
     SessionForked,
@@ -724,6 +750,9 @@ EVENTS: tuple[type[EventData], ...] = (
     ContextCompacted,
     MemoryRecalled,
     MemoryMerged,
+    MemberJoined,
+    MemberLeft,
+    RoleChanged,
 )
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from vgproject.schema.access import MemberView
 from vgproject.schema.base import Actor, JsonObject, Phase, Wire
 from vgproject.schema.events import FileChange
 from vgproject.schema.memory import ChangeKind, MemoryEntry, MemoryOrigin, MemoryScope
@@ -195,6 +196,8 @@ class SessionView(Wire):
     """In what the commands of this session run."""
     waiting_for: list[str] = Field(default_factory=list)
     """The ids of what a person has to answer; ``budget`` where a task holds at a limit."""
+    members: list[MemberView] = Field(default_factory=list)
+    """Who may see the session, besides the server's owners."""
     tasks: list[TaskView] = Field(default_factory=list)
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
-from vgproject.schema.base import Actor, Wire
+from vgproject.schema.base import Actor, ShortText, Wire
 
 MemoryKind = Literal["key_fact", "key_snippet", "research_note", "related_file", "work_log", "decision"]
 MEMORY_KINDS: tuple[MemoryKind, ...] = get_args(MemoryKind)
@@ -142,3 +142,33 @@ class CleanUp(Wire):
     clean_up_id: str
     forgotten: list[str]
     """Ids of entries."""
+
+
+MAX_IMPORTED = 10_000
+
+
+class NewNote(Wire):
+    """An entry of another memory: what it says, and where it comes from."""
+
+    kind: MemoryKind = "key_fact"
+    content: Content
+    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
+    confidence: Confidence = "likely"
+    source: MemorySource = "agent"
+    place: Place | None = None
+    imported_from: ShortText | None = None
+    """The file it was read from."""
+    noted_at: AwareDatetime | None = None
+    """When it was first noted."""
+
+
+class MemoryImport(Wire):
+    notes: list[NewNote] = Field(min_length=1, max_length=MAX_IMPORTED)
+    scope: MemoryScope = "project"
+    project: ShortText | None = None
+    """The project's directory; default: the server's."""
+
+
+class MemoryCleanUp(Wire):
+    reasons: list[CleanUpReason] | None = None
+    """Forget only what is proposed for one of these; default: for those that the settings allow."""

@@ -117,6 +117,7 @@ def _named_value(kind: str, words: tuple[str, ...], least: int) -> Iterator[Shap
 
 
 SHAPES: tuple[Shape, ...] = (
+    Shape("api token", ("vgp_",), None, (Piece(_WORD, 40, 60),), behind=_NOT_IN_A_WORD),
     Shape("api key", ("sk-",), None, (Piece(_WORD, 16, 300),), behind=_NOT_IN_A_WORD),
     Shape("api key", ("gsk_",), None, (Piece("[A-Za-z0-9]", 20, 300),), behind=_NOT_IN_A_WORD),
     Shape("aws key", ("AKIA", "ASIA"), None, (Piece("[A-Z0-9]", 16, 128),), behind=_NOT_IN_A_WORD),

@@ -47,7 +47,9 @@ def names(question: Question, found: Found) -> list[str]:
 
 def test_an_entry_that_is_found_in_two_ways_comes_before_one_that_is_first_in_one() -> None:
     words, both, meaning = entry("words", "A text."), entry("both", "Some text."), entry("meaning", "Prose.")
-    found = Found([words, both], [(meaning, 0.82), (both, 0.8), (entry("other"), 0.1)], weights={"text": 2.0})
+    found = Found(
+        [words, both], [(meaning, 0.82), (both, 0.8), (entry("other", "Nothing."), 0.1)], weights={"text": 2.0}
+    )
     assert names(Question("text"), found) == ["both", "meaning", "words", "other"]
 
 

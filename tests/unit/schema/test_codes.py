@@ -99,6 +99,7 @@ def literals(value: ast.expr) -> list[str]:
 
 
 CLOSERS = {
+    "access/live_access.py",
     "enhanced_server.py",
     "guards.py",
     "outbox.py",

@@ -1,0 +1,63 @@
+"""A server with a user for each role."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import connect
+
+from live_server import HEADERS, open_server
+from vgproject.access.permissions import ROLES
+from vgproject.enhanced_server import EnhancedRAServer
+
+
+@dataclass
+class House:
+    """A server with one user for each role, named by it, and a session that all of them are members of."""
+
+    url: str
+    owner: httpx.AsyncClient
+    tokens: dict[str, str]
+    server: EnhancedRAServer
+
+    async def token(self, **fields: Any) -> dict[str, Any]:
+        return dict((await self.owner.post("/v1/tokens", json=fields)).json())
+
+    async def session(self, members: dict[str, str | None] | None = None) -> str:
+        """One of the server's owner, with these members."""
+        session_id = str((await self.owner.post("/v1/sessions", json={})).json()["session_id"])
+        for user, role in (members or {}).items():
+            await self.command(session_id, type="add_member", user=user, role=role)
+        return session_id
+
+    async def command(self, session_id: str, token: str | None = None, **command: Any) -> httpx.Response:
+        headers = bearer(token) if token else HEADERS
+        return await self.owner.post(f"/v1/sessions/{session_id}/commands", json=command, headers=headers)
+
+    def websocket(self, token: str) -> connect:
+        return connect(f"{self.url.replace('http', 'ws')}/v1/ws", additional_headers=bearer(token))
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def open_house(tmp_path: Path, **options: Any) -> AsyncIterator[House]:
+    options = {"limits": {"command_burst": 10_000}, "approvals": "on_request"} | options
+    async with (
+        open_server(tmp_path, **options) as (url, server),
+        httpx.AsyncClient(base_url=url, headers=HEADERS) as owner,
+    ):
+        house = House(url, owner, {}, server)
+        for role in ROLES:
+            house.tokens[role] = (await house.token(user=role, role=role))["token"]
+        yield house
+
+
+def code_of(answer: httpx.Response) -> str:
+    is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
+    return str(answer.json()["code"]) if is_problem else ""
