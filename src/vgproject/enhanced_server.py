@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse
 
 from vgproject import __version__
 from vgproject.auth import COOKIE, Authenticator
@@ -19,15 +19,10 @@ from vgproject.errors import BadInputError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import documents, health, memory, sessions
+from vgproject.routes import documents, health, memory, page, sessions
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>vgPROJECT</title>
-<h1>vgPROJECT is running</h1>
-<p>Give it a task: <code>vgproject run "TASK"</code>, or over the WebSocket at <code>/v1/ws</code>.</p>
-<p>The HTTP interface is described at <a href="/openapi.json">/openapi.json</a>.</p></html>
-"""
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """A larger one is not even read: the WebSocket library closes with 1009."""
 SYSTEM_BYTES = 128 * 1024
@@ -60,10 +55,10 @@ class EnhancedRAServer:
             sessions.workspaces_router,
             memory.router,
             documents.router,
+            page.router,
         ):
             self.app.include_router(router)
         self.app.add_api_websocket_route("/v1/ws", self._websocket)
-        self.app.add_api_route("/", self._page, include_in_schema=False)
         self.app.add_api_route("/sign-in", self._sign_in, include_in_schema=False)
         answer_with_problems(self.app)
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
@@ -87,11 +82,7 @@ class EnhancedRAServer:
         assert self._manager is not None
         await self._manager.serve(websocket)
 
-    async def _page(self) -> HTMLResponse:
-        """The web page."""
-        return HTMLResponse(PAGE, headers={"Cache-Control": "no-cache"})
-
-    async def _sign_in(self, code: str) -> Response:
+    async def _sign_in(self, code: str) -> RedirectResponse:
         """Swaps the one-time code of the printed URL for a cookie."""
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)

@@ -20,8 +20,7 @@ export const forkSession = (id: string, toSeq: number): Promise<SessionView> =>
 export const readBlob = (id: string): Promise<unknown> => json("GET", `/v1/blobs/${encodeURIComponent(id)}`);
 
 /** Swaps the one-time code for the cookie. */
-export const signIn = (code: string): Promise<Response> =>
-  request("GET", `/sign-in?code=${encodeURIComponent(code)}`);
+export const signIn = (code: string): Promise<Response> => request("GET", `/sign-in?code=${encodeURIComponent(code)}`);
 
 const session = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
 

@@ -82,7 +82,12 @@ describe("what is streamed", () => {
     const asked = log.add("tool_requested", { tool_call_id: "t1", tool: "run_command", arguments: { command: "ls" } });
     const running = reduce(start(), [asked, log.output("t1", 0, "a\n"), log.output("t1", 2, "b\n")]);
     expect(running.outputs.get("t1")?.text).toBe("a\nb\n");
-    const end = log.add("tool_completed", { tool_call_id: "t1", tool: "run_command", result: "a\nb\n", duration_ms: 1 });
+    const end = log.add("tool_completed", {
+      tool_call_id: "t1",
+      tool: "run_command",
+      result: "a\nb\n",
+      duration_ms: 1,
+    });
     expect(reduce(running, [end, log.output("t1", 4, "late")]).outputs.size).toBe(0);
   });
 });

@@ -1,0 +1,141 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowDown } from "lucide-react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import type { PanelId } from "../panels/Panels";
+import { useClient } from "../store/client";
+import type { Item, SessionState } from "../store/session";
+import { useStore } from "../store/store";
+import { Card } from "./Card";
+import { FoldsProvider } from "./folds";
+import { LiveTail } from "./LiveTail";
+import { isWithdrawn, shownItems } from "./rows";
+
+const HEIGHTS: Record<Item["kind"], number> = { task: 80, message: 70, reasoning: 32, tool: 38, event: 40 };
+const NEAR_PX = 48;
+
+interface Props {
+  state: SessionState;
+  onPanel: (panel: PanelId) => void;
+}
+
+/** What has happened, the oldest first. Only what can be seen is in the page; it stays at the end until it is scrolled. */
+export function Timeline({ state, onPanel }: Props) {
+  const { places } = useClient();
+  const { seq: wanted } = useStore(places);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of items is what counts.
+  const rows = useMemo(() => shownItems(state), [state.items]);
+  const scroller = useRef<HTMLElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const folds = useRef(new Map<string, boolean>());
+  const end = useStayAtEnd(scroller, content, wanted === null);
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => HEIGHTS[rows[index]?.kind ?? "event"],
+    getItemKey: (index) => rows[index]?.key ?? index,
+    overscan: 8,
+  });
+
+  const isThere = wanted !== null && state.seq >= wanted;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the event is there.
+  useEffect(() => {
+    if (!isThere || wanted === null) return;
+    const index = rows.findLastIndex((row) => row.seq <= wanted);
+    if (index >= 0) virtualizer.scrollToIndex(index, { align: "center" });
+  }, [isThere, wanted]);
+  const chosenKey = wanted === null ? null : (rows.findLast((row) => row.seq <= wanted)?.key ?? null);
+
+  return (
+    <div className="relative min-h-0 grow">
+      <section ref={scroller} onScroll={end.onScroll} className="scroller h-full" tabIndex={0} aria-label="Timeline">
+        <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
+          <FoldsProvider value={folds.current}>
+            {rows.length > 0 && (
+              <div
+                role="feed"
+                aria-label="What happened"
+                className="relative"
+                style={{ height: virtualizer.getTotalSize() }}
+              >
+                {virtualizer.getVirtualItems().map((row) => {
+                  const item = rows[row.index];
+                  if (!item) return null;
+                  return (
+                    <div
+                      key={row.key}
+                      ref={virtualizer.measureElement}
+                      data-index={row.index}
+                      className="absolute top-0 left-0 w-full"
+                      style={{ transform: `translateY(${row.start}px)` }}
+                    >
+                      <article
+                        tabIndex={0}
+                        aria-posinset={row.index + 1}
+                        aria-setsize={rows.length}
+                        aria-label={`${item.kind} ${item.seq}`}
+                        className={`py-1 ${isWithdrawn(state, item.seq) ? "line-through opacity-60" : ""}
+                          ${item.key === chosenKey ? "rounded-lg ring-2 ring-accent" : ""}`}
+                      >
+                        <Card item={item} state={state} onPanel={onPanel} />
+                      </article>
+                    </div>
+                  );
+                })}
+              </div>
+            )}
+            <LiveTail state={state} />
+          </FoldsProvider>
+        </div>
+      </section>
+      {!end.isThere && (
+        <button
+          type="button"
+          className="button absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-md"
+          onClick={() => {
+            places.go({ sessionId: state.sessionId, seq: null });
+            end.go();
+          }}
+        >
+          <ArrowDown size={15} aria-hidden /> Jump to the end
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Stays at the end while more comes, until the person scrolls up. */
+function useStayAtEnd(
+  scroller: React.RefObject<HTMLElement | null>,
+  content: React.RefObject<HTMLDivElement | null>,
+  atFirst: boolean,
+) {
+  const [isThere, setIsThere] = useState(atFirst);
+  const stays = useRef(atFirst);
+  const lastTop = useRef(0);
+  const toEnd = () => {
+    const element = scroller.current;
+    if (element && stays.current) element.scrollTop = element.scrollHeight;
+  };
+  useLayoutEffect(toEnd);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the elements stay the same.
+  useEffect(() => {
+    const watcher = new ResizeObserver(toEnd);
+    for (const element of [scroller.current, content.current]) if (element) watcher.observe(element);
+    return () => watcher.disconnect();
+  }, []);
+  const onScroll = () => {
+    const element = scroller.current;
+    if (!element) return;
+    const { scrollTop, scrollHeight, clientHeight } = element;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_PX) stays.current = true;
+    else if (scrollTop < lastTop.current - 1) stays.current = false;
+    lastTop.current = scrollTop;
+    setIsThere(stays.current);
+  };
+  const go = () => {
+    stays.current = true;
+    setIsThere(true);
+    toEnd();
+  };
+  return { isThere, onScroll, go };
+}

@@ -1,0 +1,22 @@
+/** Which items the timeline has a row for. */
+import type { Item, SessionState } from "../store/session";
+
+const HANDED_OVER = new Set(["submit_research", "submit_plan", "submit_implementation", "update_plan_step"]);
+/** Shown elsewhere: by the dock, the header, the plan. */
+const ELSEWHERE = new Set(["plan_proposed", "question_asked"]);
+
+export function shownItems(state: SessionState): Item[] {
+  return state.items.filter(isShown);
+}
+
+function isShown(item: Item): boolean {
+  // What a phase hands over has a card of its own, unless the call failed.
+  if (item.kind === "tool") return item.status === "failed" || !HANDED_OVER.has(item.tool);
+  if (item.kind === "event") return !ELSEWHERE.has(item.event.type);
+  return true;
+}
+
+/** Whether a rewind has taken it back. */
+export function isWithdrawn(state: SessionState, seq: number): boolean {
+  return state.rewinds.some((rewind) => seq > rewind.after && seq < rewind.until);
+}
