@@ -40,6 +40,11 @@ export class Log {
     return { type: "tool_output_delta", ...about, offset, text } satisfies SessionFrame;
   }
 
+  handedOver(callId: string, tool: string, text: string) {
+    const about = { session_id: this.sessionId, message_id: "m1", tool_call_id: callId, tool };
+    return { type: "tool_arguments_delta", ...about, offset: 0, text } satisfies SessionFrame;
+  }
+
   subscribed(after: number, recovered = true): SessionFrame {
     const head_seq = Math.max(after, this.events.length);
     return { type: "subscribed", session_id: this.sessionId, recovered, head_seq, epoch: this.epoch };
@@ -69,6 +74,7 @@ export function mainJob(): { log: Log; frames: SessionFrame[] } {
     log.add("tool_requested", { tool_call_id: "t1", tool: "list_files", arguments: {} }),
     log.add("tool_started", { tool_call_id: "t1", tool: "list_files" }),
     log.add("tool_completed", { tool_call_id: "t1", tool: "list_files", result: "a.py", duration_ms: 3 }),
+    log.handedOver("t3", "submit_research", '{"notes":'),
     log.add("research_complete", { notes: "n", key_facts: [], related_files: ["a.py"], needs_implementation: true }),
   );
   log.phase = "planning";

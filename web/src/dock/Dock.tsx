@@ -16,7 +16,7 @@ export function Dock({ state }: { state: SessionState }) {
   return (
     <section
       aria-label="Needs you"
-      className="mb-2 max-h-[60vh] overflow-y-auto rounded-xl border-2 border-warn bg-surface p-4 shadow-lg"
+      className="mb-2 max-h-[52vh] overflow-y-auto rounded-xl border-2 border-warn bg-surface px-4 pt-3 shadow-lg"
     >
       {asks.length > 1 && (
         <p className="mb-2 flex items-center justify-between text-xs text-muted">

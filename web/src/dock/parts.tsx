@@ -18,7 +18,7 @@ export function Answers({ error, children }: { error: string | null; children: R
           {error}
         </p>
       )}
-      <div className="mt-3 flex flex-wrap gap-2">{children}</div>
+      <div className="sticky bottom-0 mt-1 flex flex-wrap gap-2 bg-surface py-3">{children}</div>
     </>
   );
 }

@@ -32,7 +32,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
       {(twoColumns || onPhone === "chat") && (
         <>
           <Timeline state={state} onPanel={open} />
-          <div className="mx-auto max-h-[70%] w-full max-w-3xl overflow-y-auto px-3 pb-3 md:px-5">
+          <div className="mx-auto max-h-[75%] w-full max-w-3xl shrink-0 overflow-y-auto px-3 pt-1 pb-3 md:px-5">
             <Dock state={state} />
             <Writing state={state} />
           </div>

@@ -26,7 +26,8 @@ export function ago(time: string, now: number): string {
 /** `null` is a model whose price is not known. */
 export function cost(usd: number | null | undefined): string {
   if (usd === null) return "price unknown";
-  return `$${(usd ?? 0).toFixed((usd ?? 0) < 1 ? 4 : 2)}`;
+  if (!usd) return "$0";
+  return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
 }
 
 export function count(number: number): string {
@@ -38,7 +39,12 @@ export function plural(number: number, one: string, many = `${one}s`): string {
 }
 
 export function clock(time: string): string {
-  return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return new Date(time).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
 }
 
 export function capital(word: string): string {

@@ -60,6 +60,11 @@ export class Draft {
     for (const [key, text] of this.state.live) if (text.messageId === messageId) this.live.delete(key);
   }
 
+  /** Calls that hand over a result have no event of their own: what follows from them says that they are complete. */
+  dropArguments(): void {
+    for (const [key, text] of this.state.live) if (text.kind === "arguments") this.live.delete(key);
+  }
+
   place(event: Event, key: string) {
     return { key, seq: event.seq, time: event.time, taskId: event.task_id ?? null, phase: event.phase ?? null };
   }

@@ -128,26 +128,32 @@ function applyEvent(draft: Draft, event: Event): void {
       draft.changePhase(event.task_id, event.data.phase, "running");
       return draft.note(event);
     case "phase_failed":
+      draft.dropArguments();
       draft.changePhase(event.task_id, event.data.phase, "failed");
       return draft.note(event);
     case "phase_retrying":
+      draft.dropArguments();
       draft.changePhase(event.task_id, event.data.phase, "running");
       return draft.note(event);
     case "phase_skipped":
       draft.changePhase(event.task_id, event.data.phase, "skipped");
       return draft.note(event);
     case "research_complete":
+      draft.dropArguments();
       draft.changePhase(event.task_id, event.phase ?? "research", "done");
       return draft.note(event);
     case "planning_complete":
+      draft.dropArguments();
       draft.changePhase(event.task_id, event.phase ?? "planning", "done");
       draft.changeTask(event.task_id, (task) => ({ ...task, plan: { plan: event.data.plan, statuses: {} } }));
       return draft.note(event);
     case "implementation_complete":
+      draft.dropArguments();
       draft.changePhase(event.task_id, event.phase ?? "implementation", "done");
       draft.changeTask(event.task_id, (task) => ({ ...task, tests: event.data.tests ?? task.tests }));
       return draft.note(event);
     case "phase_complete":
+      draft.dropArguments();
       draft.changePhase(event.task_id, event.data.phase, "done");
       return draft.note(event);
     case "progress_update":
@@ -210,6 +216,7 @@ function applyEvent(draft: Draft, event: Event): void {
       draft.settle(event.data.question_id);
       return draft.note(event);
     case "plan_proposed":
+      draft.dropArguments();
       draft.changeTask(event.task_id, (task) => ({ ...task, plan: { plan: event.data.plan, statuses: {} } }));
       draft.ask({ kind: "plan", id: event.data.approval_id, ...whose(event), data: event.data });
       return draft.note(event);

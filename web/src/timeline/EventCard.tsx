@@ -89,7 +89,7 @@ interface OutcomeProps {
 /** What a phase hands over. */
 function Outcome({ title, event, children, open, onOpen }: OutcomeProps) {
   return (
-    <section className="card my-1 border-l-4 border-l-accent px-4 py-3" aria-label={`${title}: result`}>
+    <section className="card my-1 px-4 py-3 shadow-sm" aria-label={`${title}: result`}>
       <p className="mb-1.5 flex items-center gap-2 text-xs font-semibold text-accent">
         {title}: result <span className="grow" />
         <EventLink seq={event.seq} time={event.time} />

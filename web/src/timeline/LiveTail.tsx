@@ -2,6 +2,8 @@ import { Wrench } from "lucide-react";
 import { currentTask, type LiveText, type SessionState } from "../store/session";
 import { Markdown } from "../text/Markdown";
 import { ReasoningCard } from "./MessageCard";
+import { isHandedOver } from "./rows";
+import { lookOf } from "./tools";
 
 /** What is being said right now, under all that is in the log. */
 export function LiveTail({ state }: { state: SessionState }) {
@@ -30,7 +32,8 @@ function Live({ itemKey, text }: { itemKey: string; text: LiveText }) {
       return (
         <p className="flex items-center gap-2 text-sm text-faint">
           <Wrench size={14} className="pulse" aria-hidden />
-          {text.tool} <span className="min-w-0 truncate font-mono text-xs">{text.text.slice(-120)}</span>
+          {isHandedOver(text.tool ?? "") ? "Writes down the result" : lookOf(text.tool ?? "").word}{" "}
+          <span className="min-w-0 truncate font-mono text-xs">{text.text.slice(-120)}</span>
         </p>
       );
     case "message":

@@ -46,7 +46,7 @@ export function Timeline({ state, onPanel }: Props) {
   const chosenKey = wanted === null ? null : (rows.findLast((row) => row.seq <= wanted)?.key ?? null);
 
   return (
-    <div className="relative min-h-0 grow">
+    <div className="relative min-h-0 grow basis-0">
       <section ref={scroller} onScroll={end.onScroll} className="scroller h-full" tabIndex={0} aria-label="Timeline">
         <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
           <FoldsProvider value={folds.current}>

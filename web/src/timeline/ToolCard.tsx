@@ -199,7 +199,9 @@ export function Output({ text, live = false, bad = false }: { text: string; live
   return (
     <div className="group relative">
       <section tabIndex={0} aria-label="Output" className="scroller max-h-80">
-        <pre className={`px-3 py-2 font-mono text-xs leading-5 whitespace-pre-wrap ${bad ? "text-bad" : ""}`}>
+        <pre
+          className={`px-3 py-2 font-mono text-xs leading-5 wrap-anywhere whitespace-pre-wrap ${bad ? "text-bad" : ""}`}
+        >
           <AnsiText text={shown} />
         </pre>
       </section>

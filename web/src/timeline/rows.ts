@@ -1,6 +1,7 @@
 /** Which items the timeline has a row for. */
 import type { Item, SessionState } from "../store/session";
 
+/** Calls by which a phase hands over its result. */
 const HANDED_OVER = new Set(["submit_research", "submit_plan", "submit_implementation", "update_plan_step"]);
 /** Shown elsewhere: by the dock, the header, the plan. */
 const ELSEWHERE = new Set(["plan_proposed", "question_asked"]);
@@ -9,9 +10,13 @@ export function shownItems(state: SessionState): Item[] {
   return state.items.filter(isShown);
 }
 
+export function isHandedOver(tool: string): boolean {
+  return HANDED_OVER.has(tool);
+}
+
 function isShown(item: Item): boolean {
   // What a phase hands over has a card of its own, unless the call failed.
-  if (item.kind === "tool") return item.status === "failed" || !HANDED_OVER.has(item.tool);
+  if (item.kind === "tool") return item.status === "failed" || !isHandedOver(item.tool);
   if (item.kind === "event") return !ELSEWHERE.has(item.event.type);
   return true;
 }
