@@ -21,6 +21,12 @@ ENDS = {"task_completed", "task_failed", "task_cancelled"}
 @asynccontextmanager
 async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
     """The URL of a server whose scripted model does the main job."""
+    async with run_server(tmp_path, **options) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def run_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str, EnhancedRAServer]]:
     project = tmp_path / "project"
     if not project.exists():
         make_project(project)
@@ -40,7 +46,7 @@ async def running_server(tmp_path: Path, **options: Any) -> AsyncIterator[str]:
         serving = group.create_task(server.serve(ready.set_result, signals=False))
         url = await ready
         try:
-            yield url
+            yield url, server
         finally:
             server.stop()
             await serving
