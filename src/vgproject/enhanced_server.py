@@ -6,16 +6,17 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
+from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Header, WebSocket
 from fastapi.responses import RedirectResponse
 
 from vgproject import __version__
 from vgproject.auth import COOKIE, Authenticator
 from vgproject.bootstrap import open_services
 from vgproject.config import Loaded
-from vgproject.errors import BadInputError
+from vgproject.errors import BadInputError, UnauthenticatedError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
@@ -82,11 +83,16 @@ class EnhancedRAServer:
         assert self._manager is not None
         await self._manager.serve(websocket)
 
-    async def _sign_in(self, code: str) -> RedirectResponse:
-        """Swaps the one-time code of the printed URL for a cookie."""
+    async def _sign_in(self, code: str, accept: Annotated[str, Header()] = "") -> RedirectResponse:
+        """Swaps the one-time code of the printed URL for a cookie. A browser with a code that is refused is sent to the page."""
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
-        cookie = self.authenticator.take_code(code)
+        try:
+            cookie = self.authenticator.take_code(code)
+        except UnauthenticatedError:
+            if "text/html" not in accept:
+                raise
+            return RedirectResponse("/?sign-in=refused", status_code=303)
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
         return response
 

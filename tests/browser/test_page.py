@@ -1,5 +1,6 @@
 """The web page as people use it, in a real browser on a real server."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -38,37 +39,31 @@ async def test_the_main_job_from_the_first_visit_to_applied_changes(tmp_path: Pa
         await expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
 
         await window.tab("Terminal").click()
-        await expect(page.get_by_label("Results").get_by_text("as I want it\n")).to_be_visible()
+        printed = page.get_by_role("complementary").get_by_role("group", name="Output")
+        await expect(printed.last).to_contain_text("as I want it")
         await expect(page.get_by_text("approved, edited")).to_be_visible()
         await window.tab("Plan").click()
         await expect(page.get_by_text("1 of 1 steps done")).to_be_visible()
         await window.tab("Changes").click()
-        await expect(page.get_by_role("region", name="Changes of calc.py")).to_contain_text("return a + b")
+        await expect(page.get_by_role("group", name="Changes of calc.py")).to_contain_text("return a + b")
         await window.button("Apply to the project").click()
         await expect(window.button("Applied")).to_be_disabled()
         assert "return a + b" in (tmp_path / "project" / "calc.py").read_text()
-        assert window.complaints == [await _unauthenticated(window)]
-
-
-async def _unauthenticated(window: Window) -> str:
-    """The browser itself notes that before signing in the server answered with 401."""
-    [first, *others] = window.complaints or [""]
-    assert "401" in first or others == []
-    return first
+        assert window.complaints == []
 
 
 async def test_a_connection_lost_in_the_middle_ends_with_the_same_page(tmp_path: Path) -> None:
-    slow = [{"text": f"Word by word, number {turn}. " * 8, "chunk_size": 4, "token_delay_ms": 8} for turn in range(3)]
+    slow = [{"text": f"Word by word, number {turn}. " * 8, "chunk_size": 4, "token_delay_ms": 40} for turn in range(4)]
     research = [
         *({**reply, "tool_calls": [call("read_file", path="calc.py")]} for reply in slow),
         {"tool_calls": [call("submit_research", notes="`add` subtracts.")]},
     ]
-    model = write_script(tmp_path, script(research=research))
-    sockets: list[WebSocketRoute] = []
+    model = write_script(tmp_path / "model", script(research=research))
+    sockets: asyncio.Queue[WebSocketRoute] = asyncio.Queue()
 
     def cuttable(socket: WebSocketRoute) -> None:
         socket.connect_to_server()
-        sockets.append(socket)
+        sockets.put_nowait(socket)
 
     async with (
         open_site(tmp_path, model=model) as site,
@@ -81,14 +76,13 @@ async def test_a_connection_lost_in_the_middle_ends_with_the_same_page(tmp_path:
         await whole.give_task(TASK)
         await whole.page.wait_for_url("**/sessions/*")
         await cut.page.goto(whole.page.url)
-        for turn in range(3):
+        for turn in (1, 2, 3):
             await cut.page.locator("[data-live=message]", has_text=f"number {turn}").wait_for()
-            await sockets[-1].close(code=4000, reason="Cut by the test.")
-            await expect(cut.page.get_by_text("The connection is lost")).to_be_visible()
-            await expect(cut.page.get_by_text("The connection is lost")).not_to_be_visible()
+            socket = await sockets.get()
+            await socket.close(code=4000, reason="Cut by the test.")
         for window in (cut, whole):
             await window.wait_for_end()
-        assert len(sockets) >= 4
+        assert sockets.qsize() == 1
         assert await cut.articles() == await whole.articles()
         assert await cut.page.locator("[data-live]").count() == 0
 
@@ -98,7 +92,7 @@ async def test_a_question_and_a_plan_are_answered_by_keyboard(tmp_path: Path) ->
         {"tool_calls": [call("ask_user", question="Which way?", choices=["left", "right"])]},
         {"tool_calls": [call("submit_research", notes="`add` subtracts.")]},
     ]
-    model = write_script(tmp_path, script(research=asking))
+    model = write_script(tmp_path / "model", script(research=asking))
     async with open_site(tmp_path, model=model, plan_gate=True) as site, site.window() as window:
         page = window.page
         await page.goto(site.link)
@@ -132,7 +126,7 @@ async def test_a_running_task_is_steered_and_cancelled(tmp_path: Path) -> None:
         {"text": "On and on. " * 40, "chunk_size": 4, "token_delay_ms": 20, "tool_calls": [call("list_files")]},
         {"text": "Still. " * 400, "chunk_size": 4, "token_delay_ms": 20},
     ]
-    model = write_script(tmp_path, script(research=research))
+    model = write_script(tmp_path / "model", script(research=research))
     async with open_site(tmp_path, model=model) as site, site.window() as window:
         page = window.page
         await page.goto(site.link)
@@ -151,7 +145,7 @@ async def test_a_running_task_is_steered_and_cancelled(tmp_path: Path) -> None:
 async def test_the_page_is_for_everybody_and_keeps_to_its_policy(tmp_path: Path, *, phone: bool, dark: bool) -> None:
     code = "Like so:\n\n```python\ndef add(a, b):\n    return a + b\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     first = {"reasoning": "Hm.", "text": code, "tool_calls": [call("read_file", path="nowhere.py")]}
-    model = write_script(tmp_path, script(research=[first, *script()["phases"]["research"]]))
+    model = write_script(tmp_path / "model", script(research=[first, *script()["phases"]["research"]]))
     async with open_site(tmp_path, model=model) as site, site.window(phone=phone, dark=dark) as window:
         page = window.page
         await page.goto(site.link)

@@ -26,7 +26,7 @@ export class Places extends Store<Place> {
 
   go(place: Place): void {
     const path = pathOf(place);
-    if (path !== location.pathname) history.pushState(null, "", path);
+    if (path !== location.pathname + location.search) history.pushState(null, "", path);
     this.set(place);
   }
 }

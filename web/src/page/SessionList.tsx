@@ -40,7 +40,7 @@ export function SessionList({ onChoose }: { onChoose: () => void }) {
           const views = list.views.filter(holds);
           if (!views.length) return null;
           return (
-            <section key={title} aria-label={title} className="mt-3">
+            <div key={title} className="mt-3">
               <h2 className="px-2 pb-1 text-xs font-semibold text-faint">
                 {title} <span className="font-normal">{views.length}</span>
               </h2>
@@ -51,7 +51,7 @@ export function SessionList({ onChoose }: { onChoose: () => void }) {
                   </li>
                 ))}
               </ul>
-            </section>
+            </div>
           );
         })}
         {list.loaded && !list.views.length && (

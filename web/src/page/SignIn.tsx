@@ -12,6 +12,7 @@ export function SignIn() {
     await signIn(codeOf(given));
     client.restart();
   });
+  const refused = location.search === "?sign-in=refused" && !action.error;
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void action.run();
@@ -36,6 +37,11 @@ export function SignIn() {
           autoComplete="one-time-code"
           required
         />
+        {refused && (
+          <p role="alert" className="mt-2 text-sm text-bad">
+            This link was used already, is too old, or is not of this server.
+          </p>
+        )}
         {action.error && (
           <p role="alert" className="mt-2 text-sm text-bad">
             {action.error}

@@ -2,6 +2,7 @@
 import { memo, useEffect, useState } from "react";
 import { CopyButton } from "../page/CopyButton";
 import type { Painted } from "./highlight";
+import { Scroller } from "./Scroller";
 
 type Highlighter = typeof import("./highlight");
 let loaded: Highlighter | null = null;
@@ -27,15 +28,17 @@ export const Code = memo(function Code({ text, language }: { text: string; langu
   const painted: Painted[] = highlighter?.highlight(text, language) ?? [{ text, scope: "" }];
   return (
     <div className="group relative">
-      <pre>
-        <code>
-          {painted.map((piece, index) => (
-            <span key={index} className={piece.scope}>
-              {piece.text}
-            </span>
-          ))}
-        </code>
-      </pre>
+      <Scroller label={language ? `Code, ${language}` : "Code"}>
+        <pre>
+          <code>
+            {painted.map((piece, index) => (
+              <span key={index} className={piece.scope}>
+                {piece.text}
+              </span>
+            ))}
+          </code>
+        </pre>
+      </Scroller>
       <CopyButton text={text} label="Copy the code" />
     </div>
   );

@@ -1,5 +1,6 @@
 import { memo } from "react";
 import type { DiffLine } from "./diff";
+import { Scroller } from "./Scroller";
 
 const SIGNS = { same: " ", added: "+", removed: "−", hunk: "" } as const;
 
@@ -7,7 +8,7 @@ const SIGNS = { same: " ", added: "+", removed: "−", hunk: "" } as const;
 export const DiffLines = memo(function DiffLines({ lines, label }: { lines: readonly DiffLine[]; label: string }) {
   const numbered = lines.some((line) => line.before !== null || line.after !== null);
   return (
-    <section className="scroller font-mono text-xs leading-5" tabIndex={0} aria-label={label}>
+    <Scroller className="font-mono text-xs leading-5" label={label}>
       <div className="min-w-fit py-1">
         {lines.map((line, index) => (
           <div key={index} className={`diff-line diff-${line.kind}`}>
@@ -21,6 +22,6 @@ export const DiffLines = memo(function DiffLines({ lines, label }: { lines: read
           </div>
         ))}
       </div>
-    </section>
+    </Scroller>
   );
 });

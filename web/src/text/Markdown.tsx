@@ -2,6 +2,7 @@
 import { marked, type Token, type Tokens } from "marked";
 import { Fragment, memo, type ReactNode } from "react";
 import { Code } from "./Code";
+import { Scroller } from "./Scroller";
 
 /** Each block is drawn again only when its own source changes: while a text is streamed, that is the last one. */
 export const Markdown = memo(function Markdown({ text }: { text: string }) {
@@ -66,7 +67,7 @@ function list(token: Tokens.List): ReactNode {
 
 function table(token: Tokens.Table): ReactNode {
   return (
-    <section className="scroller" tabIndex={0} aria-label="Table">
+    <Scroller label="Table">
       <table>
         <thead>
           <tr>
@@ -87,7 +88,7 @@ function table(token: Tokens.Table): ReactNode {
           ))}
         </tbody>
       </table>
-    </section>
+    </Scroller>
   );
 }
 

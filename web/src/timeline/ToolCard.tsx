@@ -8,6 +8,7 @@ import type { ToolItem } from "../store/session";
 import { AnsiText } from "../text/AnsiText";
 import { DiffLines } from "../text/DiffLines";
 import { compareTexts, parseDiff } from "../text/diff";
+import { Scroller } from "../text/Scroller";
 import { EventLink } from "./EventLink";
 import { useFold } from "./folds";
 import { lookOf, mainArgument } from "./tools";
@@ -198,13 +199,13 @@ export function Output({ text, live = false, bad = false }: { text: string; live
   if (!shown.trim()) return null;
   return (
     <div className="group relative">
-      <section tabIndex={0} aria-label="Output" className="scroller max-h-80">
+      <Scroller label="Output" className="max-h-80">
         <pre
           className={`px-3 py-2 font-mono text-xs leading-5 wrap-anywhere whitespace-pre-wrap ${bad ? "text-bad" : ""}`}
         >
           <AnsiText text={shown} />
         </pre>
-      </section>
+      </Scroller>
       <CopyButton text={text} label="Copy the output" />
     </div>
   );

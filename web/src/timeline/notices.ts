@@ -19,8 +19,6 @@ export function noticeOf(event: Event): NoticeWords | null {
       return warn("The task goes on after an interruption.");
     case "task_retried":
       return plain(`Tried again from ${event.data.phase}, attempt ${event.data.attempt}.`);
-    case "phase_failed":
-      return { tone: "bad", text: `${capital(event.data.phase)} failed: ${event.data.error.message}` };
     case "phase_retrying":
       return warn(
         `${capital(event.data.phase)} begins again, attempt ${event.data.attempt}: ${event.data.error.message}`,
@@ -30,6 +28,8 @@ export function noticeOf(event: Event): NoticeWords | null {
     case "phase_complete":
       return plain(`${capital(event.data.phase)} is done.`);
     case "error":
+      // What a phase or a task failed of is said by what follows from it.
+      if (event.data.scope === "phase" || event.data.scope === "task") return null;
       return { tone: "bad", text: event.data.message };
     case "question_answered":
       return plain(`${event.data.answered_by} answered: ${event.data.content}`);

@@ -1,10 +1,18 @@
 /** Which items the timeline has a row for. */
+import type { Event } from "../protocol";
 import type { Item, SessionState } from "../store/session";
+import { noticeOf } from "./notices";
 
 /** Calls by which a phase hands over its result. */
 const HANDED_OVER = new Set(["submit_research", "submit_plan", "submit_implementation", "update_plan_step"]);
-/** Shown elsewhere: by the dock, the header, the plan. */
-const ELSEWHERE = new Set(["plan_proposed", "question_asked"]);
+const WITH_CARD = new Set<Event["type"]>([
+  "phase_started",
+  "research_complete",
+  "planning_complete",
+  "implementation_complete",
+  "task_completed",
+  "task_failed",
+]);
 
 export function shownItems(state: SessionState): Item[] {
   return state.items.filter(isShown);
@@ -17,7 +25,7 @@ export function isHandedOver(tool: string): boolean {
 function isShown(item: Item): boolean {
   // What a phase hands over has a card of its own, unless the call failed.
   if (item.kind === "tool") return item.status === "failed" || !isHandedOver(item.tool);
-  if (item.kind === "event") return !ELSEWHERE.has(item.event.type);
+  if (item.kind === "event") return WITH_CARD.has(item.event.type) || noticeOf(item.event) !== null;
   return true;
 }
 
