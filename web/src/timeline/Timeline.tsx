@@ -3,15 +3,16 @@ import { ArrowDown } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { PanelId } from "../panels/Panels";
 import { useClient } from "../store/client";
-import type { Item, SessionState } from "../store/session";
+import type { SessionState } from "../store/session";
 import { useStore } from "../store/store";
 import { Card } from "./Card";
 import { FoldsProvider } from "./folds";
 import { LiveTail } from "./LiveTail";
-import { isWithdrawn, shownItems } from "./rows";
+import { estimateHeight, isWithdrawn, shownItems } from "./rows";
 
-const HEIGHTS: Record<Item["kind"], number> = { task: 80, message: 70, reasoning: 32, tool: 38, event: 40 };
 const NEAR_PX = 48;
+const SETTLE_MS = 400;
+const UPWARDS = new Set(["Home", "PageUp", "ArrowUp", "Tab"]);
 
 interface Props {
   state: SessionState;
@@ -31,7 +32,7 @@ export function Timeline({ state, onPanel }: Props) {
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => HEIGHTS[rows[index]?.kind ?? "event"],
+    estimateSize: (index) => estimateHeight(rows[index]),
     getItemKey: (index) => rows[index]?.key ?? index,
     overscan: 8,
   });
@@ -47,7 +48,7 @@ export function Timeline({ state, onPanel }: Props) {
 
   return (
     <div className="relative min-h-0 grow basis-0">
-      <section ref={scroller} onScroll={end.onScroll} className="scroller h-full" tabIndex={0} aria-label="Timeline">
+      <section ref={scroller} {...end.handlers} className="scroller h-full" tabIndex={0} aria-label="Timeline">
         <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
           <FoldsProvider value={folds.current}>
             {rows.length > 0 && (
@@ -103,7 +104,10 @@ export function Timeline({ state, onPanel }: Props) {
   );
 }
 
-/** Stays at the end while more comes, until the person scrolls up. */
+/**
+ * Stays at the end while more comes, until the person wants to go up. Rows that turn out to be of another height scroll it
+ * too, so only what the person does says what is wanted.
+ */
 function useStayAtEnd(
   scroller: React.RefObject<HTMLElement | null>,
   content: React.RefObject<HTMLDivElement | null>,
@@ -123,19 +127,30 @@ function useStayAtEnd(
     for (const element of [scroller.current, content.current]) if (element) watcher.observe(element);
     return () => watcher.disconnect();
   }, []);
+  const isNear = (element: HTMLElement) => element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
   const onScroll = () => {
     const element = scroller.current;
     if (!element) return;
-    const { scrollTop, scrollHeight, clientHeight } = element;
-    if (scrollHeight - scrollTop - clientHeight < NEAR_PX) stays.current = true;
-    else if (scrollTop < lastTop.current - 1) stays.current = false;
-    lastTop.current = scrollTop;
-    setIsThere(stays.current);
+    if (isNear(element) && element.scrollTop >= lastTop.current) stays.current = true;
+    lastTop.current = element.scrollTop;
+    setIsThere(stays.current || isNear(element));
   };
-  const go = () => {
+  const stay = () => {
     stays.current = true;
     setIsThere(true);
     toEnd();
   };
-  return { isThere, onScroll, go };
+  const leave = () => {
+    stays.current = false;
+    // Perhaps it could not go up.
+    setTimeout(() => scroller.current && isNear(scroller.current) && stay(), SETTLE_MS);
+  };
+  const handlers = {
+    onScroll,
+    onWheel: (event: React.WheelEvent) => event.deltaY < 0 && leave(),
+    onTouchMove: leave,
+    onKeyDown: (event: React.KeyboardEvent) => UPWARDS.has(event.key) && leave(),
+    onPointerDown: (event: React.PointerEvent) => event.target === scroller.current && leave(), // Its scrollbar.
+  };
+  return { isThere, handlers, go: stay };
 }

@@ -29,6 +29,17 @@ function isShown(item: Item): boolean {
   return true;
 }
 
+const HEIGHTS: Record<Item["kind"], number> = { task: 80, message: 70, reasoning: 36, tool: 46, event: 40 };
+const LINE = 20;
+const MOST_LINES = 16;
+
+/** In pixels, until the row was drawn once. */
+export function estimateHeight(item: Item | undefined): number {
+  if (item?.kind === "tool" && item.tool === "run_command" && item.result !== null)
+    return 2 * HEIGHTS.tool + LINE * Math.min(MOST_LINES, item.result.split("\n").length);
+  return HEIGHTS[item?.kind ?? "event"];
+}
+
 /** Whether a rewind has taken it back. */
 export function isWithdrawn(state: SessionState, seq: number): boolean {
   return state.rewinds.some((rewind) => seq > rewind.after && seq < rewind.until);
