@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from vgproject.config import Config, Loaded
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.routes.documents import OPEN_PATHS, openapi
+from vgproject.routes.page import router as page_router
 from vgproject.schema.base import Wire
 from vgproject.schema.close_codes import CLOSE_CODES
 from vgproject.schema.commands import Command
@@ -147,7 +149,7 @@ def render() -> str:
     app = EnhancedRAServer(Loaded(Config(), {}, {}, {})).app
     document = openapi(app)
     page = Page(document["components"]["schemas"])
-    page_routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    page_routes = [route for route in (*page_router.routes, *app.routes) if isinstance(route, APIRoute)]
     rows = [_page_row(route) for route in page_routes] + [
         page.render_operation(method, path, operation)
         for path, operations in document["paths"].items()
@@ -162,7 +164,7 @@ def render() -> str:
 
 def _page_row(route: APIRoute) -> str:
     """Of a route that is for browsers, and in no document."""
-    media = inspect.signature(route.endpoint).return_annotation.media_type
+    answer = inspect.signature(route.endpoint).return_annotation
     parameters = [field.name for field in route.dependant.query_params]
     return _route_row(
         "get",
@@ -170,7 +172,7 @@ def _page_row(route: APIRoute) -> str:
         parameters,
         _one_line(route.endpoint.__doc__ or ""),
         "",
-        f"200 {media}" if media else "a redirect",
+        "a redirect" if answer is RedirectResponse else f"200 {answer.media_type or 'by its name'}",
     )
 
 

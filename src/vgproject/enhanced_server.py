@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pkgutil import resolve_name
 from types import FrameType
+from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, Request, WebSocket
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import FastAPI, Header, Request, WebSocket
+from fastapi.responses import RedirectResponse, Response
 
 from vgproject import __version__
 from vgproject.access.back_off import BackOff
@@ -19,20 +20,15 @@ from vgproject.access.jwt_settings import JwtSettings
 from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator, WebTokens, address_of
 from vgproject.bootstrap import open_services
 from vgproject.config import Config, Loaded
-from vgproject.errors import BadInputError, ConfigError
+from vgproject.errors import BadInputError, ConfigError, UnauthenticatedError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import documents, health, memory, sessions, tokens
+from vgproject.routes import documents, health, memory, page, sessions, tokens
 from vgproject.utils.clock import utc_now
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>vgPROJECT</title>
-<h1>vgPROJECT is running</h1>
-<p>Give it a task: <code>vgproject run "TASK"</code>, or over the WebSocket at <code>/v1/ws</code>.</p>
-<p>The HTTP interface is described at <a href="/openapi.json">/openapi.json</a>.</p></html>
-"""
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """A larger one is not even read: the WebSocket library closes with 1009."""
 SYSTEM_BYTES = 128 * 1024
@@ -66,10 +62,10 @@ class EnhancedRAServer:
             memory.router,
             tokens.router,
             documents.router,
+            page.router,
         ):
             self.app.include_router(router)
         self.app.add_api_websocket_route("/v1/ws", self._websocket)
-        self.app.add_api_route("/", self._page, include_in_schema=False)
         self.app.add_api_route("/sign-in", self._sign_in, include_in_schema=False)
         answer_with_problems(self.app)
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
@@ -98,15 +94,16 @@ class EnhancedRAServer:
         assert self._manager is not None
         await self._manager.serve(websocket)
 
-    async def _page(self) -> HTMLResponse:
-        """The web page."""
-        return HTMLResponse(PAGE, headers={"Cache-Control": "no-cache"})
-
-    async def _sign_in(self, request: Request, code: str) -> Response:
-        """Swaps the one-time code of the printed URL for a cookie."""
+    async def _sign_in(self, request: Request, code: str, accept: Annotated[str, Header()] = "") -> Response:
+        """Swaps the one-time code of the printed URL for a cookie. A browser with a code that is refused is sent to the page."""
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
-        cookie = self.authenticator.take_code(code, address_of(request))
+        try:
+            cookie = self.authenticator.take_code(code, address_of(request))
+        except UnauthenticatedError:
+            if "text/html" not in accept:
+                raise
+            return RedirectResponse("/?sign-in=refused", status_code=303)
         age = int(COOKIE_AGE.total_seconds())
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_is_secure(request), max_age=age)
         return response

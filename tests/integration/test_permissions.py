@@ -20,7 +20,8 @@ from vgproject.routes.documents import openapi
 from vgproject.schema.commands import COMMAND_TYPES
 from vgproject.schema.documents import COMMAND_CLASSES, component_schemas, example
 
-OPEN_ROUTES = {"GET /", "GET /sign-in", "GET /livez", "GET /readyz"}
+PAGE = {"GET /", "GET /sessions/{session_id}", "GET /sessions/{session_id}/events/{seq}", "GET /assets/{name}"}
+OPEN_ROUTES = {*PAGE, "GET /sign-in", "GET /livez", "GET /readyz"}
 LEAST_FOR_ROUTES = {
     "viewer": {
         "GET /metrics",
@@ -110,6 +111,8 @@ async def ask(house: House, route: str, session_id: str, **headers: str) -> http
         session_id=session_id,
         memory_id="mem_1",
         token_id="tok_1",
+        seq=1,
+        name="none.js",
         blob_id=blob["id"],
         conflict_id="con_1",
         clean_up_id="cln_1",

@@ -94,6 +94,9 @@ COMMANDS: Mapping[str, Need] = {
 
 ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/"): OPEN,
+    ("GET", "/sessions/{session_id}"): OPEN,
+    ("GET", "/sessions/{session_id}/events/{seq}"): OPEN,
+    ("GET", "/assets/{name}"): OPEN,
     ("GET", "/sign-in"): OPEN,
     ("GET", "/livez"): OPEN,
     ("GET", "/readyz"): OPEN,

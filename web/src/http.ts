@@ -1,0 +1,50 @@
+/** The HTTP routes that the page uses. The browser's cookie says who asks. Each raises `Failure`. */
+import { Failure } from "./failure";
+import type { FileChange, Problem, SessionView } from "./protocol";
+
+export const listSessions = (): Promise<SessionView[]> => json("GET", "/v1/sessions");
+
+export const deleteSession = (id: string, force: boolean): Promise<Response> =>
+  request("DELETE", `${session(id)}?force=${force}`);
+
+export const readDiff = async (id: string): Promise<string> => (await request("GET", `${session(id)}/diff`)).text();
+
+export const applyChanges = (id: string): Promise<{ files: FileChange[] }> => json("POST", `${session(id)}/apply`);
+
+export const createBranch = (id: string): Promise<{ branch: string }> => json("POST", `${session(id)}/branch`);
+
+export const forkSession = (id: string, toSeq: number): Promise<SessionView> =>
+  json("POST", `${session(id)}/fork`, { to_seq: toSeq });
+
+/** The whole of what an event shows a part of. */
+export const readBlob = (id: string): Promise<unknown> => json("GET", `/v1/blobs/${encodeURIComponent(id)}`);
+
+/** Swaps the one-time code for the cookie. */
+export const signIn = (code: string): Promise<Response> => request("GET", `/sign-in?code=${encodeURIComponent(code)}`);
+
+const session = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
+
+async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+  return (await request(method, path, body)).json() as Promise<T>;
+}
+
+async function request(method: string, path: string, body?: unknown): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+    });
+  } catch {
+    throw new Failure("unreachable", "The server does not answer.");
+  }
+  if (!response.ok) throw await failureOf(response);
+  return response;
+}
+
+async function failureOf(response: Response): Promise<Failure> {
+  if (!response.headers.get("Content-Type")?.includes("problem+json"))
+    return new Failure("http_error", `The server answered with ${response.status}.`);
+  const problem = (await response.json()) as Problem;
+  return new Failure(problem.code, problem.detail, problem.details);
+}

@@ -1,0 +1,156 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowDown } from "lucide-react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import type { PanelId } from "../panels/Panels";
+import { useClient } from "../store/client";
+import type { SessionState } from "../store/session";
+import { useStore } from "../store/store";
+import { Card } from "./Card";
+import { FoldsProvider } from "./folds";
+import { LiveTail } from "./LiveTail";
+import { estimateHeight, isWithdrawn, shownItems } from "./rows";
+
+const NEAR_PX = 48;
+const SETTLE_MS = 400;
+const UPWARDS = new Set(["Home", "PageUp", "ArrowUp", "Tab"]);
+
+interface Props {
+  state: SessionState;
+  onPanel: (panel: PanelId) => void;
+}
+
+/** What has happened, the oldest first. Only what can be seen is in the page; it stays at the end until it is scrolled. */
+export function Timeline({ state, onPanel }: Props) {
+  const { places } = useClient();
+  const { seq: wanted } = useStore(places);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of items is what counts.
+  const rows = useMemo(() => shownItems(state), [state.items]);
+  const scroller = useRef<HTMLElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const folds = useRef(new Map<string, boolean>());
+  const end = useStayAtEnd(scroller, content, wanted === null);
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimateHeight(rows[index]),
+    getItemKey: (index) => rows[index]?.key ?? index,
+    overscan: 8,
+  });
+
+  const isThere = wanted !== null && state.seq >= wanted;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the event is there.
+  useEffect(() => {
+    if (!isThere || wanted === null) return;
+    const index = rows.findLastIndex((row) => row.seq <= wanted);
+    if (index >= 0) virtualizer.scrollToIndex(index, { align: "center" });
+  }, [isThere, wanted]);
+  const chosenKey = wanted === null ? null : (rows.findLast((row) => row.seq <= wanted)?.key ?? null);
+
+  return (
+    <div className="relative min-h-0 grow basis-0">
+      <section ref={scroller} {...end.handlers} className="scroller h-full" tabIndex={0} aria-label="Timeline">
+        <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
+          <FoldsProvider value={folds.current}>
+            {rows.length > 0 && (
+              <div
+                role="feed"
+                aria-label="What happened"
+                className="relative"
+                style={{ height: virtualizer.getTotalSize() }}
+              >
+                {virtualizer.getVirtualItems().map((row) => {
+                  const item = rows[row.index];
+                  if (!item) return null;
+                  return (
+                    <div
+                      key={row.key}
+                      ref={virtualizer.measureElement}
+                      data-index={row.index}
+                      className="absolute top-0 left-0 w-full"
+                      style={{ transform: `translateY(${row.start}px)` }}
+                    >
+                      <article
+                        tabIndex={0}
+                        aria-posinset={row.index + 1}
+                        aria-setsize={rows.length}
+                        aria-label={`${item.kind} ${item.seq}`}
+                        className={`py-1 ${isWithdrawn(state, item.seq) ? "line-through opacity-60" : ""}
+                          ${item.key === chosenKey ? "rounded-lg ring-2 ring-accent" : ""}`}
+                      >
+                        <Card item={item} state={state} onPanel={onPanel} />
+                      </article>
+                    </div>
+                  );
+                })}
+              </div>
+            )}
+            <LiveTail state={state} />
+          </FoldsProvider>
+        </div>
+      </section>
+      {!end.isThere && (
+        <button
+          type="button"
+          className="button absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-md"
+          onClick={() => {
+            places.go({ sessionId: state.sessionId, seq: null });
+            end.go();
+          }}
+        >
+          <ArrowDown size={15} aria-hidden /> Jump to the end
+        </button>
+      )}
+    </div>
+  );
+}
+
+/**
+ * Stays at the end while more comes, until the person wants to go up. Rows that turn out to be of another height scroll it
+ * too, so only what the person does says what is wanted.
+ */
+function useStayAtEnd(
+  scroller: React.RefObject<HTMLElement | null>,
+  content: React.RefObject<HTMLDivElement | null>,
+  atFirst: boolean,
+) {
+  const [isThere, setIsThere] = useState(atFirst);
+  const stays = useRef(atFirst);
+  const lastTop = useRef(0);
+  const toEnd = () => {
+    const element = scroller.current;
+    if (element && stays.current) element.scrollTop = element.scrollHeight;
+  };
+  useLayoutEffect(toEnd);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the elements stay the same.
+  useEffect(() => {
+    const watcher = new ResizeObserver(toEnd);
+    for (const element of [scroller.current, content.current]) if (element) watcher.observe(element);
+    return () => watcher.disconnect();
+  }, []);
+  const isNear = (element: HTMLElement) => element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+  const onScroll = () => {
+    const element = scroller.current;
+    if (!element) return;
+    if (isNear(element) && element.scrollTop >= lastTop.current) stays.current = true;
+    lastTop.current = element.scrollTop;
+    setIsThere(stays.current || isNear(element));
+  };
+  const stay = () => {
+    stays.current = true;
+    setIsThere(true);
+    toEnd();
+  };
+  const leave = () => {
+    stays.current = false;
+    // Perhaps it could not go up.
+    setTimeout(() => scroller.current && isNear(scroller.current) && stay(), SETTLE_MS);
+  };
+  const handlers = {
+    onScroll,
+    onWheel: (event: React.WheelEvent) => event.deltaY < 0 && leave(),
+    onTouchMove: leave,
+    onKeyDown: (event: React.KeyboardEvent) => UPWARDS.has(event.key) && leave(),
+    onPointerDown: (event: React.PointerEvent) => event.target === scroller.current && leave(), // Its scrollbar.
+  };
+  return { isThere, handlers, go: stay };
+}
