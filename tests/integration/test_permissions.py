@@ -16,6 +16,7 @@ from live_server import HEADERS, receive, send
 from vgproject.access.permissions import COMMANDS, ROLES, ROUTES
 from vgproject.config import load_config
 from vgproject.enhanced_server import EnhancedRAServer
+from vgproject.routes import page
 from vgproject.routes.documents import openapi
 from vgproject.schema.commands import COMMAND_TYPES
 from vgproject.schema.documents import COMMAND_CLASSES, component_schemas, example
@@ -129,7 +130,7 @@ def ranked(least: dict[str, set[str]]) -> Iterator[tuple[str, int]]:
 
 def test_the_table_has_every_route_and_every_command_and_no_other(tmp_path: Path) -> None:
     app = EnhancedRAServer(_nothing_loaded(tmp_path)).app
-    pages = {("GET", route.path) for route in app.routes if isinstance(route, APIRoute)}
+    pages = {("GET", route.path) for route in [*app.routes, *page.router.routes] if isinstance(route, APIRoute)}
     described = {(method.upper(), path) for path, operations in openapi(app)["paths"].items() for method in operations}
     assert set(ROUTES) == pages | described
     assert {f"{method} {path}" for method, path in ROUTES} == OPEN_ROUTES.union(*LEAST_FOR_ROUTES.values())
