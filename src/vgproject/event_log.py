@@ -42,6 +42,10 @@ from vgproject.utils.secrets import SecretMask
 
 logger = logging.getLogger(__name__)
 
+_QUESTIONS = {**ASKS, **SETTLES}
+_LOOKED_INTO = frozenset({TaskQueued.type, *_QUESTIONS})
+"""Events whose data says something of their session or task."""
+
 BATCH_BYTES = 256 * 1024
 """What a follower is given at once, so that a slow one holds no more."""
 
@@ -150,12 +154,13 @@ class EventLog:
         Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
         """
         epoch = session.epoch if session else await self._epoch(session_id)
-        batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events), session)
+        time = to_wire(self._now())
+        batch = Batch(session_id, tuple([self._record(session_id, epoch, time, event) for event in events]), session)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_pending(), name="event log commit")
-        return await asyncio.shield(future)
+        return await future
 
     async def _commit_pending(self) -> None:
         """Group commit: the next batch is whatever came while the last was being committed."""
@@ -187,12 +192,14 @@ class EventLog:
     def _settle(
         self, session_id: str, future: "asyncio.Future[list[StoredEvent]]", result: Appended | VgprojectError
     ) -> int:
-        """The last new seq; 0 if there is none."""
+        """The last new seq; 0 if there is none. Who does not wait any more keeps nothing from being stored."""
         if isinstance(result, VgprojectError):
-            future.set_exception(result)
+            if not future.done():
+                future.set_exception(result)
             return 0
         stored = [_stored(session_id, record, inserted) for record, inserted in result]
-        future.set_result(stored)
+        if not future.done():
+            future.set_result(stored)
         fresh = [event for event in stored if event.inserted]
         if not fresh:
             return 0
@@ -226,34 +233,38 @@ class EventLog:
         self._rings.forget(session_id)
         self._epochs.pop(session_id, None)
 
-    def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
-        whole = orjson.dumps(data := event.data.model_dump(mode="json"))
-        if self._secrets.may_hold(whole.decode()):
-            whole = orjson.dumps(data := self._secrets.mask_json(data))
+    def _record(self, session_id: str, epoch: str, time: str, event: NewEvent) -> NewRecord:
+        text, type_ = event.data.model_dump_json(), event.data.type
+        data: dict[str, Any] | None = None
+        if self._secrets.may_hold(text):
+            data = self._secrets.mask_json(orjson.loads(text))
+            text = orjson.dumps(data).decode()
         blob = None
-        if len(whole) > MAX_DATA_BYTES:
-            blob = _blob(session_id, whole)
-            whole = orjson.dumps(preview(type(event.data), data) | {"blob": _reference(blob)})
-        time = to_wire(self._now())
-        frame = {
-            "type": event.data.type,
+        if len(text) > MAX_DATA_BYTES // 4 and len(whole := text.encode()) > MAX_DATA_BYTES:
+            blob, data = _blob(session_id, whole), data or orjson.loads(whole)
+            text = orjson.dumps(preview(type(event.data), data) | {"blob": _reference(blob)}).decode()
+        head = {
+            "type": type_,
             "session_id": session_id,
             "epoch": epoch,
             "time": time,
             "task_id": event.task_id,
             "phase": event.phase,
-            "actor": event.actor.model_dump(),
-            "data": orjson.Fragment(whole),
+            "actor": {"kind": event.actor.kind, "id": event.actor.id},
         }
+        if type_ in _LOOKED_INTO:
+            data = data or orjson.loads(text)
+        else:
+            data = {}
         return NewRecord(
-            type=event.data.type,
+            type=type_,
             key=event.key,
-            payload=orjson.dumps(frame).decode(),
+            payload=f'{orjson.dumps(head).decode()[:-1]},"data":{text}}}',
             time=time,
             task_id=event.task_id,
-            content=data["content"] if event.data.type == TaskQueued.type else "",
+            content=data["content"] if type_ == TaskQueued.type else "",
             blob=blob,
-            question=data.get({**ASKS, **SETTLES}.get(event.data.type, "")),
+            question=data.get(_QUESTIONS.get(type_, "")),
             answer=event.answer,
         )
 

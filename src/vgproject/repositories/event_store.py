@@ -41,6 +41,7 @@ TASK_STATUS = {
     "task_cancelled": "cancelled",
 }
 ENDS = frozenset({"task_completed", "task_failed", "task_cancelled"})
+_TOUCH_QUESTIONS = frozenset({*ASKS, *SETTLES, *PAUSES, *ENDS, "task_resumed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +243,12 @@ class TaskChange:
 
 def session_change(session: StoredSession, records: Sequence[tuple[int, NewRecord]]) -> SessionChange:
     """What these events, with their seqs, say of their session."""
+    seq, last = records[-1]
+    if all(record.type not in _TOUCH_QUESTIONS for _, record in records):
+        return SessionChange(seq, last.time, session.waiting)
     waiting: list[str] = json.loads(session.waiting)
     for _, record in records:
         waiting = waiting_after(waiting, record)
-    seq, last = records[-1]
     return SessionChange(seq, last.time, json.dumps(waiting))
 
 
@@ -259,11 +262,6 @@ def waiting_after(waiting: list[str], record: NewRecord) -> list[str]:
     if record.type in ENDS:
         return [other for other in waiting if not other.startswith(f"{record.task_id}/")]
     return waiting
-
-
-def answers(records: Iterable[tuple[int, NewRecord]]) -> list[Answer]:
-    """Of the commands that made these events."""
-    return [record.answer for _, record in records if record.answer]
 
 
 def task_changes(records: Iterable[tuple[int, NewRecord]]) -> list[QueuedTask | TaskChange]:
