@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,8 +67,7 @@ class NewEvent:
     answer: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """``payload`` is the whole frame as JSON, ready to be sent. ``inserted`` is false for one that was there."""
 
     session_id: str
@@ -153,7 +152,7 @@ class EventLog:
 
         Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
         """
-        epoch = session.epoch if session else await self._epoch(session_id)
+        epoch = session.epoch if session else self._epochs.get(session_id) or await self._epoch(session_id)
         time = to_wire(self._now())
         batch = Batch(session_id, tuple([self._record(session_id, epoch, time, event) for event in events]), session)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
@@ -243,15 +242,6 @@ class EventLog:
         if len(text) > MAX_DATA_BYTES // 4 and len(whole := text.encode()) > MAX_DATA_BYTES:
             blob, data = _blob(session_id, whole), data or orjson.loads(whole)
             text = orjson.dumps(preview(type(event.data), data) | {"blob": _reference(blob)}).decode()
-        head = {
-            "type": type_,
-            "session_id": session_id,
-            "epoch": epoch,
-            "time": time,
-            "task_id": event.task_id,
-            "phase": event.phase,
-            "actor": {"kind": event.actor.kind, "id": event.actor.id},
-        }
         if type_ in _LOOKED_INTO:
             data = data or orjson.loads(text)
         else:
@@ -259,7 +249,7 @@ class EventLog:
         return NewRecord(
             type=type_,
             key=event.key,
-            payload=f'{orjson.dumps(head).decode()[:-1]},"data":{text}}}',
+            payload=f'{{"type":"{type_}",{_place(session_id, epoch)},"time":"{time}",{_origin(event)},"data":{text}}}',
             time=time,
             task_id=event.task_id,
             content=data["content"] if type_ == TaskQueued.type else "",
@@ -301,7 +291,7 @@ class EventLog:
             return event
         _, content = await self.blob(frame.data["blob"]["id"])
         fields = {**frame.model_dump(), "data": orjson.Fragment(content)}
-        return replace(event, payload=orjson.dumps(fields))
+        return event._replace(payload=orjson.dumps(fields))
 
     async def _read_events(
         self, session_id: str, after: int, limit: int, types: tuple[str, ...], max_bytes: int | None = None
@@ -457,6 +447,21 @@ async def _end(task: "asyncio.Task[None]") -> None:
 def _blob(session_id: str, content: bytes) -> Blob:
     sha256 = hashlib.sha256(content).hexdigest()
     return Blob(derived_id("blb", session_id, sha256), sha256, content)
+
+
+@lru_cache(1024)
+def _place(session_id: str, epoch: str) -> str:
+    return orjson.dumps({"session_id": session_id, "epoch": epoch}).decode()[1:-1]
+
+
+def _origin(event: NewEvent) -> str:
+    return _origin_of(event.task_id, event.phase, event.actor.kind, event.actor.id)
+
+
+@lru_cache(1024)
+def _origin_of(task_id: str | None, phase: str | None, kind: str, actor_id: str) -> str:
+    actor = {"kind": kind, "id": actor_id}
+    return orjson.dumps({"task_id": task_id, "phase": phase, "actor": actor}).decode()[1:-1]
 
 
 def _reference(blob: Blob) -> dict[str, Any]:

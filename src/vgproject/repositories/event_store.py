@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vgproject.errors import NotFoundError, VgprojectError
 
@@ -44,8 +44,7 @@ ENDS = frozenset({"task_completed", "task_failed", "task_cancelled"})
 _TOUCH_QUESTIONS = frozenset({*ASKS, *SETTLES, *PAUSES, *ENDS, "task_resumed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An event as stored. ``payload`` is its frame as JSON without ``seq``."""
 
     seq: int
@@ -71,8 +70,7 @@ class Answer:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(NamedTuple):
     type: str
     key: str | None
     payload: str
@@ -99,8 +97,7 @@ class NewSession:
     time: str
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """``session`` is made with its first events, unless it is there: a session without any is never seen."""
 
     session_id: str
