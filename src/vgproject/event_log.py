@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,7 @@ from vgproject.event_rings import EventRings
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.event_store import (
     ASKS,
+    MEMBERS,
     SETTLES,
     Answer,
     Appended,
@@ -43,6 +44,10 @@ from vgproject.utils.secrets import SecretMask
 
 logger = logging.getLogger(__name__)
 
+_QUESTIONS = {**ASKS, **SETTLES}
+_LOOKED_INTO = frozenset({TaskQueued.type, *_QUESTIONS, *MEMBERS})
+"""Events whose data says something of their session or task."""
+
 BATCH_BYTES = 256 * 1024
 """What a follower is given at once, so that a slow one holds no more."""
 
@@ -64,8 +69,7 @@ class NewEvent:
     answer: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """``payload`` is the whole frame as JSON, ready to be sent. ``inserted`` is false for one that was there."""
 
     session_id: str
@@ -150,13 +154,14 @@ class EventLog:
 
         Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
         """
-        epoch = session.epoch if session else await self._epoch(session_id)
-        batch = Batch(session_id, tuple(self._record(session_id, epoch, event) for event in events), session)
+        epoch = session.epoch if session else self._epochs.get(session_id) or await self._epoch(session_id)
+        time = to_wire(self._now())
+        batch = Batch(session_id, tuple([self._record(session_id, epoch, time, event) for event in events]), session)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_pending(), name="event log commit")
-        return await asyncio.shield(future)
+        return await future
 
     async def _commit_pending(self) -> None:
         """Group commit: the next batch is whatever came while the last was being committed."""
@@ -188,12 +193,14 @@ class EventLog:
     def _settle(
         self, session_id: str, future: "asyncio.Future[list[StoredEvent]]", result: Appended | VgprojectError
     ) -> int:
-        """The last new seq; 0 if there is none."""
+        """The last new seq; 0 if there is none. Who does not wait any more keeps nothing from being stored."""
         if isinstance(result, VgprojectError):
-            future.set_exception(result)
+            if not future.done():
+                future.set_exception(result)
             return 0
         stored = [_stored(session_id, record, inserted) for record, inserted in result]
-        future.set_result(stored)
+        if not future.done():
+            future.set_result(stored)
         fresh = [event for event in stored if event.inserted]
         if not fresh:
             return 0
@@ -227,35 +234,27 @@ class EventLog:
         self._rings.forget(session_id)
         self._epochs.pop(session_id, None)
 
-    def _record(self, session_id: str, epoch: str, event: NewEvent) -> NewRecord:
-        whole = orjson.dumps(data := event.data.model_dump(mode="json"))
-        if self._secrets.may_hold(whole.decode()):
-            whole = orjson.dumps(data := self._secrets.mask_json(data))
+    def _record(self, session_id: str, epoch: str, time: str, event: NewEvent) -> NewRecord:
+        text, type_ = event.data.model_dump_json(), event.data.type
+        data: dict[str, Any] | None = None
+        if self._secrets.may_hold(text):
+            data = self._secrets.mask_json(orjson.loads(text))
+            text = orjson.dumps(data).decode()
         blob = None
-        if len(whole) > MAX_DATA_BYTES:
-            blob = _blob(session_id, whole)
-            whole = orjson.dumps(preview(type(event.data), data) | {"blob": _reference(blob)})
-        time = to_wire(self._now())
-        frame = {
-            "type": event.data.type,
-            "session_id": session_id,
-            "epoch": epoch,
-            "time": time,
-            "task_id": event.task_id,
-            "phase": event.phase,
-            "actor": event.actor.model_dump(),
-            "data": orjson.Fragment(whole),
-        }
+        if len(text) > MAX_DATA_BYTES // 4 and len(whole := text.encode()) > MAX_DATA_BYTES:
+            blob, data = _blob(session_id, whole), data or orjson.loads(whole)
+            text = orjson.dumps(preview(type(event.data), data) | {"blob": _reference(blob)}).decode()
+        data = (data or orjson.loads(text)) if type_ in _LOOKED_INTO else {}
         return NewRecord(
-            type=event.data.type,
+            type=type_,
             key=event.key,
-            payload=orjson.dumps(frame).decode(),
+            payload=f'{{"type":"{type_}",{_place(session_id, epoch)},"time":"{time}",{_origin(event)},"data":{text}}}',
             time=time,
             task_id=event.task_id,
-            content=data["content"] if event.data.type == TaskQueued.type else "",
+            content=data["content"] if type_ == TaskQueued.type else "",
             blob=blob,
-            question=data.get({**ASKS, **SETTLES}.get(event.data.type, "")),
-            member=member_of(event.data.type, data),
+            question=data.get(_QUESTIONS.get(type_, "")),
+            member=member_of(type_, data),
             answer=event.answer,
         )
 
@@ -292,7 +291,7 @@ class EventLog:
             return event
         _, content = await self.blob(frame.data["blob"]["id"])
         fields = {**frame.model_dump(), "data": orjson.Fragment(content)}
-        return replace(event, payload=orjson.dumps(fields))
+        return event._replace(payload=orjson.dumps(fields))
 
     async def _read_events(
         self, session_id: str, after: int, limit: int, types: tuple[str, ...], max_bytes: int | None = None
@@ -452,6 +451,21 @@ async def _end(task: "asyncio.Task[None]") -> None:
 def _blob(session_id: str, content: bytes) -> Blob:
     sha256 = hashlib.sha256(content).hexdigest()
     return Blob(derived_id("blb", session_id, sha256), sha256, content)
+
+
+@lru_cache(1024)
+def _place(session_id: str, epoch: str) -> str:
+    return orjson.dumps({"session_id": session_id, "epoch": epoch}).decode()[1:-1]
+
+
+def _origin(event: NewEvent) -> str:
+    return _origin_of(event.task_id, event.phase, event.actor.kind, event.actor.id)
+
+
+@lru_cache(1024)
+def _origin_of(task_id: str | None, phase: str | None, kind: str, actor_id: str) -> str:
+    actor = {"kind": kind, "id": actor_id}
+    return orjson.dumps({"task_id": task_id, "phase": phase, "actor": actor}).decode()[1:-1]
 
 
 def _reference(blob: Blob) -> dict[str, Any]:

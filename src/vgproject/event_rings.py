@@ -25,12 +25,12 @@ class EventRing(Generic[Event]):
         self._bytes = 0
 
     def extend(self, events: Sequence[Event]) -> None:
-        """Where another process wrote in between, what was there before is let go."""
+        """``events`` are without a hole; where another process wrote in between, what was there before is let go."""
+        if self._events and events[0].seq != self._events[-1].seq + 1:
+            self._events.clear()
+            self._bytes = 0
+        self._events.extend(events)
         for event in events:
-            if self._events and event.seq != self._events[-1].seq + 1:
-                self._events.clear()
-                self._bytes = 0
-            self._events.append(event)
             self._bytes += len(event.payload)
         while self._bytes > self._max_bytes:
             self._bytes -= len(self._events.popleft().payload)
@@ -52,7 +52,9 @@ class EventRings(Generic[Event]):
         self._rings: OrderedDict[str, EventRing[Event]] = OrderedDict()
 
     def extend(self, session_id: str, events: Sequence[Event]) -> None:
-        ring = self._rings.setdefault(session_id, EventRing(self._max_bytes))
+        ring = self._rings.get(session_id)
+        if ring is None:
+            ring = self._rings[session_id] = EventRing(self._max_bytes)
         self._rings.move_to_end(session_id)
         ring.extend(events)
         if len(self._rings) > self._max_rings:

@@ -15,8 +15,8 @@ from vgproject.errors import NotFoundError, UnavailableError, VgprojectError
 from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, StoredEvent, open_event_log
 from vgproject.models.tables import SessionRow
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
-from vgproject.repositories.event_store import Answer, Batch, NewRecord
-from vgproject.repositories.sqlite_event_store import SqliteEventStore
+from vgproject.repositories.event_store import Answer, Batch, NewRecord, NewSession
+from vgproject.repositories.sqlite_event_store import MAX_WAL_PAGES, SqliteEventStore
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Actor
 from vgproject.schema.events import (
@@ -308,6 +308,22 @@ async def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
     limit.execute("PRAGMA max_page_count=100000")
     store.append([Batch(session_id, (record,))])
     assert [stored.seq for stored in store.read(session_id, after=0, limit=9)] == [1]
+    store.close()
+    await database.close()
+
+
+async def test_a_load_without_a_pause_does_not_let_the_wal_grow(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    database = Database(sqlite_file(path))
+    await database.upgrade()
+    session = NewSession("/p", "", "owner", "{}", "epoch", "2026-11-23T04:00:00.000Z")
+    record = NewRecord("agent_message", None, "{" + "x" * 500_000, "2026-11-23T04:00:00.000Z", None, "")
+    store = SqliteEventStore(path, synchronous="NORMAL")
+
+    for _ in range(3 * MAX_WAL_PAGES * 8192 // 500_000):
+        store.append([Batch("one", (record,), session)])
+
+    assert path.with_name("log.db-wal").stat().st_size < 1.1 * MAX_WAL_PAGES * 8192
     store.close()
     await database.close()
 

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from vgproject.errors import NotFoundError, VgprojectError
 
@@ -43,10 +43,10 @@ TASK_STATUS = {
 MEMBERS = {"session_created": "owner", "member_joined": "user", "role_changed": "user", "member_left": "user"}
 """Events that say who is a member of the session, and the field that names the user."""
 ENDS = frozenset({"task_completed", "task_failed", "task_cancelled"})
+_TOUCH_QUESTIONS = frozenset({*ASKS, *SETTLES, *PAUSES, *ENDS, "task_resumed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An event as stored. ``payload`` is its frame as JSON without ``seq``."""
 
     seq: int
@@ -81,8 +81,7 @@ class Member:
     is_gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(NamedTuple):
     type: str
     key: str | None
     payload: str
@@ -111,8 +110,7 @@ class NewSession:
     time: str
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """``session`` is made with its first events, unless it is there: a session without any is never seen."""
 
     session_id: str
@@ -255,10 +253,12 @@ class TaskChange:
 
 def session_change(session: StoredSession, records: Sequence[tuple[int, NewRecord]]) -> SessionChange:
     """What these events, with their seqs, say of their session."""
+    seq, last = records[-1]
+    if all(record.type not in _TOUCH_QUESTIONS for _, record in records):
+        return SessionChange(seq, last.time, session.waiting)
     waiting: list[str] = json.loads(session.waiting)
     for _, record in records:
         waiting = waiting_after(waiting, record)
-    seq, last = records[-1]
     return SessionChange(seq, last.time, json.dumps(waiting))
 
 
@@ -272,11 +272,6 @@ def waiting_after(waiting: list[str], record: NewRecord) -> list[str]:
     if record.type in ENDS:
         return [other for other in waiting if not other.startswith(f"{record.task_id}/")]
     return waiting
-
-
-def answers(records: Iterable[tuple[int, NewRecord]]) -> list[Answer]:
-    """Of the commands that made these events."""
-    return [record.answer for _, record in records if record.answer]
 
 
 def member_of(event_type: str, data: Mapping[str, Any]) -> Member | None:

@@ -18,7 +18,6 @@ from vgproject.repositories.event_store import (
     QueuedTask,
     Record,
     StoredSession,
-    answers,
     event_id,
     keys_of,
     member_changes,
@@ -47,7 +46,11 @@ INSERT_EVENTS = (
     "INSERT INTO events (id, session_number, key, type, payload)"
     " SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[])"
 )
-UPDATE_SESSION = "UPDATE sessions SET head_seq = %s, updated_at = %s, waiting = %s WHERE id = %s"
+UPDATE_SESSIONS = (
+    "UPDATE sessions SET head_seq = new.head_seq, updated_at = new.updated_at, waiting = new.waiting"
+    " FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::text[]) AS new(number, head_seq, updated_at, waiting)"
+    " WHERE sessions.number = new.number"
+)
 INSERT_SESSION = (
     "INSERT INTO sessions (id, project, title, owner, settings, epoch, head_seq, waiting, created_at, updated_at)"
     " VALUES (%s, %s, %s, %s, %s::json, %s, 0, '[]', %s, %s) ON CONFLICT (id) DO NOTHING"
@@ -189,14 +192,16 @@ class _Group:
     ) -> None:
         """In a pipeline: nothing is waited for until its end."""
         execute = self._connection.execute
+        changes = [(sessions[id_].number, session_change(sessions[id_], records)) for id_, records in fresh.items()]
+        rows = [(number, to.head_seq, to.updated_at, to.waiting) for number, to in changes]
+        execute(UPDATE_SESSIONS, [list(column) for column in zip(*rows, strict=True)])
         for session_id, records in fresh.items():
-            change = session_change(sessions[session_id], records)
-            execute(UPDATE_SESSION, (change.head_seq, change.updated_at, change.waiting, session_id))
             for _, record in records:
                 if record.blob:
                     execute(INSERT_BLOB, _blob_values(session_id, record.blob))
-            for answer in answers(records):
-                execute(INSERT_ANSWER, (stored_text(answer.scope), session_id, answer.content))
+                if record.answer:
+                    kept = (stored_text(record.answer.scope), session_id, record.answer.content)
+                    execute(INSERT_ANSWER, kept)
             for member in member_changes(records):
                 whose = (session_id, member.user_id)
                 if member.is_gone:

@@ -20,7 +20,6 @@ from vgproject.repositories.event_store import (
     Record,
     StoredSession,
     TaskChange,
-    answers,
     event_id,
     keys_of,
     member_changes,
@@ -34,8 +33,11 @@ from vgproject.repositories.failures import unavailable
 Value = TypeVar("Value")
 
 CHECKPOINT_SECONDS = 0.25
+MAX_WAL_PAGES = 4_000
+"""Where the writer moves them into the file itself: under a load without a pause the thread that does it otherwise never
+comes to the end of the WAL, and only from there it begins anew."""
 INSERT_EVENTS = "INSERT INTO events (id, session_number, key, type, payload) VALUES (?, ?, ?, ?, ?)"
-UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ? WHERE id = ?"
+UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ? WHERE number = ?"
 INSERT_BLOBS = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
 INSERT_ANSWERS = "INSERT OR IGNORE INTO commands (scope, session_id, answer) VALUES (?, ?, ?)"
 PUT_MEMBER = "INSERT OR REPLACE INTO members (session_id, user_id, role) VALUES (?, ?, ?)"
@@ -66,7 +68,7 @@ class SqliteEventStore:
         pragmas = ("page_size=8192", "journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=30000")
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            for pragma in (*pragmas, "wal_autocheckpoint=0"):
+            for pragma in (*pragmas, f"wal_autocheckpoint={MAX_WAL_PAGES}"):
                 self._connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             raise unavailable(error) from error
@@ -76,11 +78,11 @@ class SqliteEventStore:
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
         with self._transaction():
-            self._connection.executemany(INSERT_SESSION, [_session_values(*made) for made in _made_sessions(batches)])
+            self._execute_many(INSERT_SESSION, [_session_values(*made) for made in _made_sessions(batches)])
             sessions = self._sessions_of(batches)
             numbering = Numbering(sessions, self._known_of(batches))
             results = [numbering.number(batch) for batch in batches]
-            self._connection.executemany(INSERT_EVENTS, numbering.rows())
+            self._execute_many(INSERT_EVENTS, numbering.rows())
             self._project(sessions, numbering.fresh)
         return results
 
@@ -108,16 +110,16 @@ class SqliteEventStore:
     def _project(
         self, sessions: Mapping[str, StoredSession], fresh: Mapping[str, Sequence[tuple[int, NewRecord]]]
     ) -> None:
-        changes = [(id_, session_change(sessions[id_], records)) for id_, records in fresh.items()]
-        self._connection.executemany(
+        changes = [(sessions[id_].number, session_change(sessions[id_], records)) for id_, records in fresh.items()]
+        self._execute_many(
             UPDATE_SESSIONS,
-            [(to.head_seq, _moment(to.updated_at), to.waiting, session_id) for session_id, to in changes],
+            [(to.head_seq, _moment(to.updated_at), to.waiting, number) for number, to in changes],
         )
+        new = [(session_id, record) for session_id, records in fresh.items() for _, record in records]
+        self._execute_many(INSERT_BLOBS, [_blob_values(id_, record.blob) for id_, record in new if record.blob])
+        kept = [(record.answer.scope, id_, record.answer.content) for id_, record in new if record.answer]
+        self._execute_many(INSERT_ANSWERS, kept)
         for session_id, records in fresh.items():
-            blobs = [record.blob for _, record in records if record.blob]
-            self._connection.executemany(INSERT_BLOBS, [_blob_values(session_id, blob) for blob in blobs])
-            kept = [(answer.scope, session_id, answer.content) for answer in answers(records)]
-            self._connection.executemany(INSERT_ANSWERS, kept)
             for member in member_changes(records):
                 whose = (session_id, member.user_id)
                 if member.is_gone:
@@ -126,6 +128,10 @@ class SqliteEventStore:
                     self._connection.execute(PUT_MEMBER, (*whose, member.role))
             for change in task_changes(records):
                 self._change_task(session_id, change)
+
+    def _execute_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            self._connection.executemany(statement, rows)
 
     def _change_task(self, session_id: str, change: QueuedTask | TaskChange) -> None:
         if isinstance(change, QueuedTask):

@@ -13,4 +13,5 @@ def utc_now() -> datetime:
 
 def to_wire(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: ``2026-11-23T04:00:00.000Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"

@@ -6,8 +6,10 @@ the end of a text, with which a stream is cut where no secret can be in the maki
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 MARK = re.compile(r"\[masked: [A-Za-z][A-Za-z0-9_ ]{0,80}\]")
@@ -233,11 +235,17 @@ class SecretMask:
         self._find = re.compile("|".join([*own, _PATTERN]))
         self._kinds = _KINDS | {f"own{number}": self._own[value] for number, value in enumerate(values)}
         in_json = {json.dumps(value, ensure_ascii=False)[1:-1] for value in values}
-        self._sign = re.compile("|".join(re.escape(_lower(sign)) for sign in (*values, *in_json, *_WORDS)))
+        signs = [_lower(sign) for sign in (*values, *in_json, *_WORDS)]
+        self._sign = re.compile("|".join(map(re.escape, signs)))
+        self._pieces = _shared_pieces(signs)
 
     def may_hold(self, text: str) -> bool:
         """Whether it is worth a closer look; also of JSON, where texts stand escaped."""
-        return self._sign.search(_lower(text)) is not None
+        lower = _lower(text)
+        for piece in self._pieces:  # Much faster than the pattern, and nearly always all that is needed.
+            if piece in lower:
+                return self._sign.search(lower) is not None
+        return False
 
     def mask(self, text: str) -> str:
         return self.masked_part(text, 0, len(text))[0]
@@ -316,6 +324,17 @@ def _lower(text: str) -> str:
         if len(lower) == len(text)
         else "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     )
+
+
+def _shared_pieces(signs: list[str]) -> tuple[str, ...]:
+    """Few strings of three letters, of which each sign holds one."""
+    pieces: list[str] = []
+    left = {sign: {sign[start : start + 3] for start in range(len(sign) - 2)} for sign in signs}
+    while left:
+        counts = Counter(chain(*left.values()))
+        pieces.append(max(sorted(counts), key=counts.__getitem__))
+        left = {sign: of_sign for sign, of_sign in left.items() if pieces[-1] not in of_sign}
+    return tuple(pieces)
 
 
 class MaskedStream:
