@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 from vgproject.schema.agent_outputs import PlanStep
 from vgproject.schema.base import EventData, JsonObject
-from vgproject.schema.events import EVENTS
-from vgproject.schema.memory import Place
+from vgproject.schema.events import EVENTS, RecalledEntry
 from vgproject.schema.previews import MAX_DATA_BYTES, preview
 from vgproject.schema.settings import SessionSettings
-
-PLACES = st.builds(Place, path=st.text(max_size=1_000), sha256=st.none() | st.just("0" * 64))
-st.register_type_strategy(Place, PLACES)
 
 TEXTS = st.text(alphabet="~a€", min_size=1, max_size=8).map(lambda text: f"~{text}")
 VALUES = st.recursive(TEXTS | st.integers(0, 2**50), lambda inner: st.lists(inner, max_size=3), max_leaves=5)
@@ -46,6 +42,8 @@ def examples(kind: type[EventData]) -> st.SearchStrategy[EventData]:
 def plain_texts() -> None:
     st.register_type_strategy(str, TEXTS)
     st.register_type_strategy(int, st.integers(0, 2**50))
+    recalled = st.builds(RecalledEntry, place=st.none(), origin=st.none(), conflicts_with=st.lists(TEXTS))
+    st.register_type_strategy(RecalledEntry, recalled)
     st.register_type_strategy(PlanStep, st.builds(PlanStep, id=st.just("1"), title=st.just("Mend")))
     st.register_type_strategy(SessionSettings, st.just(SessionSettings()))
 
