@@ -36,6 +36,9 @@ export function Timeline({ state, onPanel }: Props) {
     getItemKey: (index) => rows[index]?.key ?? index,
     overscan: 8,
   });
+  // Two who correct the position would work against each other.
+  virtualizer.shouldAdjustScrollPositionOnItemSizeChange = (item, _, instance) =>
+    !end.staysAtEnd() && item.start < (instance.scrollOffset ?? 0);
 
   const isThere = wanted !== null && state.seq >= wanted;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the event is there.
@@ -152,5 +155,5 @@ function useStayAtEnd(
     onKeyDown: (event: React.KeyboardEvent) => UPWARDS.has(event.key) && leave(),
     onPointerDown: (event: React.PointerEvent) => event.target === scroller.current && leave(), // Its scrollbar.
   };
-  return { isThere, handlers, go: stay };
+  return { isThere, staysAtEnd: () => stays.current, handlers, go: stay };
 }
