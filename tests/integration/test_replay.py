@@ -45,6 +45,7 @@ async def record(tmp_path: Path, content: dict[str, Any], meanwhile: Meanwhile |
 def run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunAgain:
     """Exit code and report of ``vgproject replay --json``."""
     monkeypatch.setenv("VGPROJECT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VGPROJECT_MEMORY__EMBEDDINGS", "none")
     for option, value in UNBOXED.items():
         monkeypatch.setenv(f"VGPROJECT_{option.upper()}", str(value))
 
