@@ -42,7 +42,8 @@ def examples(kind: type[EventData]) -> st.SearchStrategy[EventData]:
 def plain_texts() -> None:
     st.register_type_strategy(str, TEXTS)
     st.register_type_strategy(int, st.integers(0, 2**50))
-    recalled = st.builds(RecalledEntry, place=st.none(), origin=st.none(), conflicts_with=st.lists(TEXTS))
+    short = {"memory_id": st.just("mem_1"), "kind": st.just("key_fact"), "file_now": st.none()}
+    recalled = st.builds(RecalledEntry, **short, place=st.none(), origin=st.none(), conflicts_with=st.just([]))
     st.register_type_strategy(RecalledEntry, recalled)
     st.register_type_strategy(PlanStep, st.builds(PlanStep, id=st.just("1"), title=st.just("Mend")))
     st.register_type_strategy(SessionSettings, st.just(SessionSettings()))
