@@ -1,7 +1,7 @@
 """One followed session: its events and deltas, made into frames once for all who are live."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from vgproject.access.members import ACCESS_EVENTS
 from vgproject.broker.base import Broker, Delta
@@ -42,6 +42,7 @@ class SessionFeed:
         event_log: EventLog,
         broker: Broker,
         frame_bytes: int,
+        windows: Mapping[Deltas, float],
         heartbeat_seconds: float,
         closed: Callable[[], None],
     ) -> None:
@@ -56,7 +57,9 @@ class SessionFeed:
         self._reading: set[Follower] = set()
         self._cursor = LogCursor(event_log, session_id, 0)
         """Where all are that are live."""
-        self._texts = SessionTexts(session_id, broker, frame_bytes=frame_bytes, due=self._on_texts_due, lose=self._lose)
+        self._texts = SessionTexts(
+            session_id, broker, frame_bytes=frame_bytes, windows=windows, due=self._on_texts_due, lose=self._lose
+        )
         self._due: asyncio.Handle | None = None
         self._beat: asyncio.TimerHandle | None = None
         self._spoke_at = 0.0

@@ -1,6 +1,6 @@
 """The texts in the making of one session, told to all who follow them at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from vgproject.broker.base import Broker, Delta, TextKey, text_key
@@ -9,7 +9,6 @@ from vgproject.follower import Deltas, Follower, Write
 from vgproject.text_frame import TextFrame, pack
 from vgproject.texts import characters_of, split
 
-WINDOW_SECONDS = {"all": 0.025, "coalesced": 0.25}
 MAX_ENDED = 1000
 """So many ended texts are remembered, should a broker bring a delta late."""
 
@@ -30,7 +29,18 @@ class SessionTexts:
     ``due`` is called when it is time to `tell` a group, ``lose`` for a follower who has no room: it is to `leave` then.
     """
 
-    __slots__ = ("_broker", "_due", "_ended", "_ends", "_frame_bytes", "_groups", "_lose", "_session_id", "_unable")
+    __slots__ = (
+        "_broker",
+        "_due",
+        "_ended",
+        "_ends",
+        "_frame_bytes",
+        "_groups",
+        "_lose",
+        "_session_id",
+        "_unable",
+        "_windows",
+    )
 
     def __init__(
         self,
@@ -38,12 +48,14 @@ class SessionTexts:
         broker: Broker,
         *,
         frame_bytes: int,
+        windows: Mapping[Deltas, float],
         due: Callable[[Deltas], None],
         lose: Callable[[Follower], None],
     ) -> None:
         self._session_id = session_id
         self._broker = broker
         self._frame_bytes = frame_bytes
+        self._windows = windows
         self._due = due
         self._lose = lose
         self._groups: dict[Deltas, _Group] = {}
@@ -113,7 +125,7 @@ class SessionTexts:
 
     def _open(self, deltas: Deltas) -> _Group:
         characters = characters_of(self._frame_bytes)
-        group = _Group(DeltaWindow(WINDOW_SECONDS[deltas], characters, partial(self._due, deltas)))
+        group = _Group(DeltaWindow(self._windows[deltas], characters, partial(self._due, deltas)))
         self._groups[deltas] = group
         return group
 
