@@ -256,6 +256,7 @@ class EventLog:
             question=data.get(_QUESTIONS.get(type_, "")),
             member=member_of(type_, data),
             answer=event.answer,
+            user_id=event.actor.id if event.actor.kind == "user" else None,
         )
 
     async def _epoch(self, session_id: str) -> str:

@@ -99,6 +99,9 @@ export type Answer = Ack | ErrorAnswer | Pong | Welcome | Subscribed | Snapshot 
  */
 export type Frames = (Event | Delta | MemoryFrame)[];
 
+/**
+ * As another user, or in another role, it ends what the connection followed before.
+ */
 export interface Hello {
   type: "hello";
   /**
@@ -3418,20 +3421,63 @@ export interface Welcome {
    */
   sandbox: string;
 }
+/**
+ * As configured, under the same names. What is of a user counts over all connections and requests.
+ */
 export interface Limits {
   /**
-   * Of one frame to the server.
+   * Of one frame to the server; a larger one closes the connection.
    */
   frame_bytes: number;
   /**
-   * In the long run.
+   * Of one HTTP request.
+   */
+  body_bytes: number;
+  /**
+   * Of one user, in the long run.
    */
   commands_per_second: number;
   /**
    * How many commands may come at once.
    */
   command_burst: number;
+  /**
+   * How many connections one user may open, in the long run.
+   */
+  handshakes_per_second: number;
+  /**
+   * How many may be opened at once.
+   */
+  handshake_burst: number;
+  /**
+   * How many may be open.
+   */
   connections_per_user: number;
+  subscriptions_per_connection: number;
+  /**
+   * How many one user may make.
+   */
+  sessions_per_hour: number;
+  /**
+   * How many a user may have that are not ended: waiting, running or paused.
+   */
+  running_tasks_per_user: number;
+  /**
+   * What is held for a client that reads slowly; a frame of many events is at most a quarter of it.
+   */
+  connection_bytes: number;
+  /**
+   * A client that takes nothing for so long is closed with 4008.
+   */
+  stalled_seconds: number;
+  /**
+   * How often a subscription shows that it is alive.
+   */
+  heartbeat_seconds: number;
+  /**
+   * How long a connection without a token may take to say hello.
+   */
+  hello_seconds: number;
 }
 export interface Subscribed {
   type: "subscribed";

@@ -56,12 +56,12 @@ INSERT_SESSION = (
     " VALUES (%s, %s, %s, %s, %s::json, %s, 0, '[]', %s, %s) ON CONFLICT (id) DO NOTHING"
 )
 INSERT_TASK = (
-    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
-    " VALUES (%s, %s, 'queued', %s, 1, %s, %s)"
+    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at, queued_by)"
+    " VALUES (%s, %s, 'queued', %s, 1, %s, %s, %s)"
 )
 UPDATE_TASK = (
-    "UPDATE tasks SET status = %s, ended_at = %s, attempt = attempt + %s, queued_seq = coalesce(%s, queued_seq)"
-    " WHERE id = %s"
+    "UPDATE tasks SET status = %s, ended_at = %s, attempt = attempt + %s, queued_seq = coalesce(%s, queued_seq),"
+    " queued_by = coalesce(%s, queued_by) WHERE id = %s"
 )
 INSERT_BLOB = (
     "INSERT INTO blobs (id, session_id, sha256, content) SELECT %s, id, %s, %s FROM sessions WHERE id = %s"
@@ -210,10 +210,12 @@ class _Group:
                     execute(PUT_MEMBER, (*whose, member.role))
             for task in task_changes(records):
                 if isinstance(task, QueuedTask):
-                    execute(INSERT_TASK, (task.task_id, session_id, task.content, task.seq, task.time))
+                    queued = (task.task_id, session_id, task.content, task.seq, task.time, task.queued_by)
+                    execute(INSERT_TASK, queued)
                 else:
                     again = int(task.queued_seq is not None)
-                    execute(UPDATE_TASK, (task.status, task.ended_at, again, task.queued_seq, task.task_id))
+                    changed = (task.status, task.ended_at, again, task.queued_seq, task.queued_by, task.task_id)
+                    execute(UPDATE_TASK, changed)
 
 
 def _session_values(session_id: str, new: NewSession) -> tuple[object, ...]:

@@ -31,6 +31,8 @@ class Command(Wire):
 
 
 class Hello(Command):
+    """As another user, or in another role, it ends what the connection followed before."""
+
     type: Literal["hello"] = "hello"
     token: str | None = None
     """Needed where the handshake had none."""

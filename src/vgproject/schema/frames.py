@@ -132,13 +132,35 @@ class Pong(Wire):
 
 
 class Limits(Wire):
+    """As configured, under the same names. What is of a user counts over all connections and requests."""
+
     frame_bytes: int
-    """Of one frame to the server."""
+    """Of one frame to the server; a larger one closes the connection."""
+    body_bytes: int
+    """Of one HTTP request."""
     commands_per_second: float
-    """In the long run."""
+    """Of one user, in the long run."""
     command_burst: int
     """How many commands may come at once."""
+    handshakes_per_second: float
+    """How many connections one user may open, in the long run."""
+    handshake_burst: int
+    """How many may be opened at once."""
     connections_per_user: int
+    """How many may be open."""
+    subscriptions_per_connection: int
+    sessions_per_hour: int
+    """How many one user may make."""
+    running_tasks_per_user: int
+    """How many a user may have that are not ended: waiting, running or paused."""
+    connection_bytes: int
+    """What is held for a client that reads slowly; a frame of many events is at most a quarter of it."""
+    stalled_seconds: float
+    """A client that takes nothing for so long is closed with 4008."""
+    heartbeat_seconds: float
+    """How often a subscription shows that it is alive."""
+    hello_seconds: float
+    """How long a connection without a token may take to say hello."""
 
 
 class Welcome(Wire):
