@@ -32,6 +32,7 @@ from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
+from vgproject.standing import read_snapshots
 from vgproject.subscription import Subscription
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
@@ -233,20 +234,28 @@ class WebSocketManager:
             raise CommandError("The command 'subscribe' needs a session_id.")
         view = await self._services.sessions.get_session(command.session_id, caller)
         self._expect_room(state, view.session_id)
-        recovered = command.epoch in (None, view.epoch) and command.after <= view.head_seq
+        recovered = bool(command.last) or (command.epoch in (None, view.epoch) and command.after <= view.head_seq)
+        after = max(0, view.head_seq - command.last) if command.last else command.after if recovered else 0
         subscribed = f.Subscribed(
             id=command.id,
             session_id=view.session_id,
             recovered=recovered,
             head_seq=view.head_seq,
             epoch=view.epoch,
+            from_seq=after + 1,
         )
         await self._unsubscribe(state, view.session_id)
         await state.outbox.send(subscribed.model_dump_json().encode())
         if not recovered:
             await state.outbox.send(f.Snapshot(session=view).model_dump_json().encode())
-        after = command.after if recovered else 0
+        elif command.last and after:
+            await self._send_standing(state, view, before=after + 1)
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
+
+    async def _send_standing(self, state: ConnectionState, view: f.SessionView, *, before: int) -> None:
+        max_bytes = state.outbox.frame_bytes
+        for frame in await read_snapshots(self._services.event_log, view, before=before, max_bytes=max_bytes):
+            await state.outbox.send(frame)
 
     async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: str) -> None:
         subscription = Subscription(

@@ -242,6 +242,10 @@ export interface Subscribe {
    */
   after?: number;
   /**
+   * In place of ``after``: so many events from the end, then the live ones. ``subscribed`` says from which on.
+   */
+  last?: number | null;
+  /**
    * The epoch that the client has; where the log's is another, ``after`` does not count.
    */
   epoch?: string | null;
@@ -3484,7 +3488,7 @@ export interface Subscribed {
   id?: string | null;
   session_id: string;
   /**
-   * False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first.
+   * False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first. A ``snapshot`` follows also where only the ``last`` events were asked for and there are others before them.
    */
   recovered: boolean;
   /**
@@ -3492,13 +3496,26 @@ export interface Subscribed {
    */
   head_seq: number;
   epoch: string;
+  /**
+   * The first seq that will be sent.
+   */
+  from_seq?: number | null;
 }
 /**
- * The state of a session, for a client whose cursor cannot be used; its events follow from the first.
+ * The state of a session, for a client whose cursor cannot be used, whose events follow from the first; or who asked
+ * for the last ones only: then in one frame or several, with what still stands of the events before those.
  */
 export interface Snapshot {
   type: "snapshot";
   session: SessionView;
+  /**
+   * In order, with holes: who takes these in knows of tasks, phases, plan, progress, cost, settings, changed files and open questions what it would know from all events; not what was said and done.
+   */
+  standing?: EventFrame[];
+  /**
+   * More of the same follows in the next ``snapshot``.
+   */
+  more?: boolean;
 }
 /**
  * A session as lists, answers and snapshots show it.
@@ -3560,6 +3577,37 @@ export interface TaskView {
   content: string;
   created_at: string;
   ended_at?: string | null;
+}
+/**
+ * An event as sent. ``data`` belongs to ``type``, by ``events.EVENT_TYPES``.
+ */
+export interface EventFrame {
+  type: string;
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: {
+    [k: string]: unknown;
+  };
 }
 /**
  * The state follows as ``memory_snapshot`` where the command had no cursor, or one that cannot be used.

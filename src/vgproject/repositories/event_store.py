@@ -152,6 +152,10 @@ class EventStore(Protocol):
     ) -> list[Record]:
         """In order. The first always, then those whose payloads are with it not more than ``max_bytes``."""
 
+    def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[Record]:
+        """The last ones before the seq ``before``, in order. The last of them always, then, backwards, those whose
+        payloads are with it not more than ``max_bytes``."""
+
     def keep_blob(self, session_id: str, blob: Blob) -> None:
         """Raises `NotFoundError` for an unknown session."""
 

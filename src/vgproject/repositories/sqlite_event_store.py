@@ -195,6 +195,12 @@ class SqliteEventStore:
             return [to_record(row) for row in self._rows(query, values)]
         return self._read_up_to(max_bytes, query, values)
 
+    def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[Record]:
+        first = event_id(self.session(session_id).number, 0)
+        query = "SELECT id, key, type, payload FROM events WHERE id > ? AND id < ? ORDER BY id DESC LIMIT ?"
+        values = (first, first + min(before, 1 << SEQ_BITS), limit)
+        return self._read_up_to(max_bytes, query, values)[::-1]
+
     def _read_up_to(self, max_bytes: int, query: str, values: Sequence[object]) -> list[Record]:
         records: list[Record] = []
         total = 0

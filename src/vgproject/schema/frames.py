@@ -181,10 +181,13 @@ class Subscribed(Wire):
     id: str | None = None
     session_id: str
     recovered: bool
-    """False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first."""
+    """False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first. A ``snapshot`` follows
+    also where only the ``last`` events were asked for and there are others before them."""
     head_seq: int
     """The seq of the last event of the log."""
     epoch: str
+    from_seq: int | None = None
+    """The first seq that will be sent."""
 
 
 class TaskView(Wire):
@@ -237,10 +240,16 @@ class WorkspaceView(Wire):
 
 
 class Snapshot(Wire):
-    """The state of a session, for a client whose cursor cannot be used; its events follow from the first."""
+    """The state of a session, for a client whose cursor cannot be used, whose events follow from the first; or who asked
+    for the last ones only: then in one frame or several, with what still stands of the events before those."""
 
     type: Literal["snapshot"] = "snapshot"
     session: SessionView
+    standing: list[EventFrame] = Field(default_factory=list)
+    """In order, with holes: who takes these in knows of tasks, phases, plan, progress, cost, settings, changed files and
+    open questions what it would know from all events; not what was said and done."""
+    more: bool = False
+    """More of the same follows in the next ``snapshot``."""
 
 
 class MemorySubscribed(Wire):
@@ -297,9 +306,12 @@ class MemoryChanged(Wire):
 
 
 class EventPage(Wire):
+    """In order. It may have fewer events than ``limit``, because it has at most 8 MiB: there is more to read after it
+    where it does not reach ``head_seq``, and before it where it does not begin with 1."""
+
     events: list[EventFrame]
     head_seq: int
-    """The seq of the last event of the log; there is more to read where it is not on this page."""
+    """The seq of the last event of the log."""
     epoch: str
     recovered: bool = True
     """False: the cursor was ahead; the events are from the first."""
