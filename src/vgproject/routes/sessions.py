@@ -126,11 +126,12 @@ async def read_events(
             hold=partial(services.live_access.hold, caller),
         )
         return StreamingResponse(tail, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-    recovered, bounds = (after or 0) <= view.head_seq, {"limit": limit, "max_bytes": PAGE_BYTES}
+    log, recovered = services.event_log, (after or 0) <= view.head_seq
     if before is not None:
-        events = await services.event_log.read_before(session_id, before=before, **bounds)
+        events = await log.read_before(session_id, before=before, limit=limit, max_bytes=PAGE_BYTES)
     else:
-        events = await services.event_log.read(session_id, after=(after or 0) if recovered else 0, **bounds)
+        start = (after or 0) if recovered else 0
+        events = await log.read(session_id, after=start, limit=limit, max_bytes=PAGE_BYTES)
     payload = b",".join(event.payload for event in events)
     head = orjson.dumps({"head_seq": view.head_seq, "epoch": view.epoch, "recovered": recovered})
     return Response(b'{"events":[' + payload + b"]," + head[1:], media_type="application/json")

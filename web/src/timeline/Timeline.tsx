@@ -8,6 +8,7 @@ import { useStore } from "../store/store";
 import { Card } from "./Card";
 import { FoldsProvider } from "./folds";
 import { LiveTail } from "./LiveTail";
+import { Older } from "./Older";
 import { estimateHeight, isWithdrawn, shownItems } from "./rows";
 
 const NEAR_PX = 48;
@@ -40,7 +41,9 @@ export function Timeline({ state, onPanel }: Props) {
   virtualizer.shouldAdjustScrollPositionOnItemSizeChange = (item, _, instance) =>
     !end.staysAtEnd() && item.start < (instance.scrollOffset ?? 0);
 
-  const isThere = wanted !== null && state.seq >= wanted;
+  useKeptPosition(scroller, state.firstSeq, end.staysAtEnd);
+
+  const isThere = wanted !== null && state.seq >= wanted && state.firstSeq <= wanted;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the event is there.
   useEffect(() => {
     if (!isThere || wanted === null) return;
@@ -54,6 +57,7 @@ export function Timeline({ state, onPanel }: Props) {
       <section ref={scroller} {...end.handlers} className="scroller h-full" tabIndex={0} aria-label="Timeline">
         <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
           <FoldsProvider value={folds.current}>
+            {state.firstSeq > 1 && <Older state={state} downTo={wanted} />}
             {rows.length > 0 && (
               <div
                 role="feed"
@@ -105,6 +109,22 @@ export function Timeline({ state, onPanel }: Props) {
       )}
     </div>
   );
+}
+
+/** What is seen stays where it is when older rows come above it. */
+function useKeptPosition(
+  scroller: React.RefObject<HTMLElement | null>,
+  firstSeq: number,
+  staysAtEnd: () => boolean,
+): void {
+  const drawn = useRef({ firstSeq, height: 0 });
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const { firstSeq: before, height } = drawn.current;
+    if (firstSeq < before && !staysAtEnd()) element.scrollTop += element.scrollHeight - height;
+    drawn.current = { firstSeq, height: element.scrollHeight };
+  });
 }
 
 /**
