@@ -168,11 +168,19 @@ function useStayAtEnd(
     // Perhaps it could not go up.
     setTimeout(() => scroller.current && isNear(scroller.current) && stay(), SETTLE_MS);
   };
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    if (!UPWARDS.has(event.key)) return;
+    leave();
+    if (event.key !== "Home" || !scroller.current) return;
+    // The browser would glide there, and be stopped on the way by the first row that turns out to be of another height.
+    event.preventDefault();
+    scroller.current.scrollTop = 0;
+  };
   const handlers = {
     onScroll,
     onWheel: (event: React.WheelEvent) => event.deltaY < 0 && leave(),
     onTouchMove: leave,
-    onKeyDown: (event: React.KeyboardEvent) => UPWARDS.has(event.key) && leave(),
+    onKeyDown,
     onPointerDown: (event: React.PointerEvent) => event.target === scroller.current && leave(), // Its scrollbar.
   };
   return { isThere, staysAtEnd: () => stays.current, handlers, go: stay };
