@@ -23,6 +23,7 @@ from vgproject.bootstrap import open_services
 from vgproject.config import Config, Loaded
 from vgproject.errors import BadInputError, ConfigError, UnauthenticatedError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
+from vgproject.http_protocol import HttpProtocol
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, page, sessions, tokens
@@ -145,6 +146,7 @@ class EnhancedRAServer:
         config = uvicorn.Config(
             self.app,
             log_config=None,
+            http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_per_message_deflate=False,  # It takes as much again of the processor, and 40 KB of each connection.
