@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from vgproject.errors import (
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
+from vgproject.presence import Presence
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.subscription import Subscription
@@ -83,6 +84,7 @@ class WebSocketManager:
         self._authenticator = authenticator
         self._limits = services.loaded.config.limits
         self._connections: set[ConnectionState] = set()
+        self._presence = Presence()
 
     @property
     def open_connections(self) -> int:
@@ -220,6 +222,10 @@ class WebSocketManager:
         if isinstance(command, c.UnsubscribeMemory):
             await self._unsubscribe(state, _topic(await self._memory_of(command, state.caller)))
             return f.Ack(id=command.id)
+        if isinstance(command, c.SetPresence):
+            await self._services.members.allow(command, state.caller)
+            self._presence.set_status(command.session_id or "", state.id, command.status)
+            return f.Ack(id=command.id)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
         ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
         await state.outbox.send(ack.model_dump_json().encode())
@@ -240,6 +246,7 @@ class WebSocketManager:
             raise RateLimitedError(_TOO_MANY, code="too_many_connections")
         state.caller = replace(caller, client=command.client or "")
         self._watch(state)
+        self._presence.renamed(state.id)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
@@ -272,7 +279,13 @@ class WebSocketManager:
             heartbeat_seconds=self._limits.heartbeat_seconds,
             may_read=partial(self._expect_reader, state, session_id),
         )
-        self._start(state, session_id, subscription)
+
+        def caller() -> Caller:
+            assert state.caller is not None
+            return state.caller
+
+        way = None if deltas == "none" else state.outbox
+        self._start(state, session_id, subscription, self._presence.here(session_id, state.id, caller=caller, way=way))
 
     async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
         namespace = await self._memory_of(command, caller)
@@ -296,7 +309,7 @@ class WebSocketManager:
             outbox=state.outbox,
             poll_seconds=self._limits.heartbeat_seconds,
         )
-        self._start(state, _topic(namespace), subscription)
+        self._start(state, _topic(namespace), subscription, nullcontext())
 
     async def _memory_of(self, command: c.SubscribeMemory | c.UnsubscribeMemory, caller: Caller) -> Namespace:
         of_session = await self._services.sessions.project_of(command, caller)
@@ -304,9 +317,15 @@ class WebSocketManager:
             caller, scope=command.scope, project=command.project, of_session=of_session
         )
 
-    def _start(self, state: ConnectionState, topic: str, subscription: Subscription | MemorySubscription) -> None:
+    def _start(
+        self,
+        state: ConnectionState,
+        topic: str,
+        subscription: Subscription | MemorySubscription,
+        here: AbstractAsyncContextManager[None],
+    ) -> None:
         state.subscriptions[topic] = asyncio.create_task(
-            self._run_subscription(state, subscription), name=f"subscription {topic}"
+            self._run_subscription(state, subscription, here), name=f"subscription {topic}"
         )
 
     async def _expect_reader(self, state: ConnectionState, session_id: str) -> None:
@@ -317,12 +336,18 @@ class WebSocketManager:
         except NotFoundError as error:
             raise ForbiddenError(_NO_MEMBER, session_id=session_id) from error
 
-    async def _run_subscription(self, state: ConnectionState, subscription: Subscription | MemorySubscription) -> None:
+    async def _run_subscription(
+        self,
+        state: ConnectionState,
+        subscription: Subscription | MemorySubscription,
+        here: AbstractAsyncContextManager[None],
+    ) -> None:
         """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
         ours the connection is closed: the client comes back with what it has."""
         with suppress(WebSocketDisconnect):
             try:
-                await subscription.run()
+                async with here:
+                    await subscription.run()
             except VgprojectError as error:
                 await self._refuse(state, None, error)
                 if isinstance(error, ForbiddenError) and not self._follows_others(state):
