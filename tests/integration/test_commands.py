@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sample import script, write_script
+from vgproject.access.admission import Ack
 from vgproject.access.members import Members
 from vgproject.access.permissions import Caller
 from vgproject.agents.base import Steps, TaskInput
@@ -26,7 +27,7 @@ from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Recall
 from vgproject.llm.llm import Llm
 from vgproject.memory_commands import MemoryCommands
-from vgproject.repositories.event_store import NewSession
+from vgproject.repositories.event_store import Holders, NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema import commands as c
@@ -45,7 +46,7 @@ from vgproject.schema.events import (
 from vgproject.schema.memory import MemoryEntry, MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
-from vgproject.sessions import Ack, SessionService
+from vgproject.sessions import SessionService
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
@@ -95,9 +96,14 @@ class CrashingLog(EventLog):
     plan: CrashPlan
 
     async def append(
-        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+        self,
+        session_id: str,
+        events: Sequence[NewEvent],
+        *,
+        session: NewSession | None = None,
+        holders: Holders = None,
     ) -> list[StoredEvent]:
-        stored = await super().append(session_id, events, session=session)
+        stored = await super().append(session_id, events, session=session, holders=holders)
         self.plan.pass_effect()
         return stored
 

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 from vgproject.access.permissions import Caller
 from vgproject.errors import ConflictError
 from vgproject.presence import INTERVAL_SECONDS, MAX_PEOPLE, Presence
+from vgproject.schema.presence import PresenceStatus
 
 
 class Client:
@@ -86,7 +87,8 @@ async def test_changes_at_once_are_told_together_and_a_stuck_client_holds_up_nob
             for status in ("away", "watching", "typing"):
                 presence.set_status("s", connection_id, status)
         await ada.told(("ada", "typing", 1), ("stuck", "watching", 1))
-        for status in ("away", "watching"):
+        others: tuple[PresenceStatus, ...] = ("away", "watching")
+        for status in others:
             presence.set_status("s", connection_id, status)
             await ada.told(("ada", status, 1), ("stuck", "watching", 1))
         assert asyncio.get_running_loop().time() - began >= 2 * INTERVAL_SECONDS

@@ -3,7 +3,7 @@ import { Failure } from "./failure";
 import type { Answer, Command, Delta, Event, Subscribed, Welcome } from "./protocol";
 
 /** What a session's store is told, in order. */
-export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" }> | Subscribed;
+export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" | "presence" }> | Subscribed;
 
 export type ConnectionStatus =
   | { kind: "connecting" }
@@ -149,6 +149,7 @@ export class Connection {
         return this.listener.onFrame(frame.session_id, frame);
       case "snapshot": // The events follow from the first, and say the same.
       case "pong":
+      case "presence": // The page does not show yet who is here.
       case "subscribed_memory": // The page does not follow the memory yet.
       case "memory_snapshot":
         return;

@@ -164,7 +164,9 @@ def granted(*then: tuple[EventData, str]) -> tuple[list[str], list[str]]:
     return sorted(grants.to("of ann")), sorted(grants.to("of bob"))
 
 
-BOTH, WITHOUT_BOBS = (["make"], ["deploy"]), ([], ["deploy"])
+Left = tuple[list[str], list[str]]
+BOTH: Left = (["make"], ["deploy"])
+WITHOUT_BOBS: Left = ([], ["deploy"])
 
 
 @pytest.mark.parametrize(
@@ -184,6 +186,6 @@ BOTH, WITHOUT_BOBS = (["make"], ["deploy"]), ([], ["deploy"])
     ],
 )
 def test_what_a_person_has_approved_for_the_session_ends_with_the_word_or_the_role_of_this_person(
-    then: list[EventData], left: tuple[list[str], list[str]]
+    then: list[EventData], left: Left
 ) -> None:
     assert granted(*((data, "ann") for data in then)) == left
