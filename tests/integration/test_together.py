@@ -291,16 +291,15 @@ async def test_only_one_of_many_who_ask_at_once_gets_control_and_nobody_else_ste
 
 async def test_whatever_a_person_does_bears_this_person(tmp_path: Path) -> None:
     asks = [{"tool_calls": [call("ask_user", question="Which?")]}, *script()["phases"]["implementation"]]
-    model = write_script(tmp_path, script(implementation=asks))
+    model = write_script(tmp_path / "model", script(implementation=asks))
     async with open_house(tmp_path, model=model, approvals="always", plan_gate=True) as house:
         session_id = await house.session({"editor": "editor", "approver": "approver"})
         async with house.websocket(house.tokens["approver"]) as websocket:
             await follow(websocket, session_id)
             await as_(house, "editor", session_id, type="task", content="Mend it")
             plan = (await receive(websocket, "plan_proposed"))[-1]["data"]
-            await as_(
-                house, "approver", session_id, type="resolve_plan", approval_id=plan["approval_id"], decision="approve"
-            )
+            approve = {"approval_id": plan["approval_id"], "decision": "approve"}
+            assert (await as_(house, "approver", session_id, type="resolve_plan", **approve))["decision"] == "approve"
             question = (await receive(websocket, "question_asked"))[-1]["data"]
             await as_(house, "editor", session_id, type="answer", question_id=question["question_id"], content="This.")
             await as_(house, "editor", session_id, type="message", content="Mind the gap")
@@ -335,7 +334,7 @@ async def test_whatever_a_person_does_bears_this_person(tmp_path: Path) -> None:
 async def test_what_is_withdrawn_is_asked_again_and_no_approval_goes_to_a_fork(tmp_path: Path) -> None:
     steps = script()["phases"]["implementation"]
     runs = [{"tool_calls": [call("run_command", command=TEST_COMMAND)]}, steps[-1]]
-    model = write_script(tmp_path, script(implementation=runs))
+    model = write_script(tmp_path / "model", script(implementation=runs))
     async with open_house(tmp_path, model=model, approvals="untrusted") as house:
         session_id = await house.session({"editor": "editor", "approver": "approver"})
         async with house.websocket(house.tokens["owner"]) as websocket:
