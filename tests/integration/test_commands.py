@@ -374,6 +374,39 @@ async def set_role(world: World) -> c.AnyCommand:
     return c.SetRole(session_id=world.session_id, user="ada", role=None)
 
 
+async def comment(world: World) -> c.AnyCommand:
+    return c.Comment(session_id=world.session_id, content="Why so?", seq=1)
+
+
+async def resolve_comment(world: World) -> c.AnyCommand:
+    return c.ResolveComment(session_id=world.session_id, **await world.execute(await comment(world)))
+
+
+async def request_control(world: World) -> c.AnyCommand:
+    return c.RequestControl(session_id=world.session_id)
+
+
+async def release_control(world: World) -> c.AnyCommand:
+    await world.execute(await request_control(world))
+    return c.ReleaseControl(session_id=world.session_id)
+
+
+async def hand_over(world: World) -> c.AnyCommand:
+    await world.execute(c.AddMember(session_id=world.session_id, user="ada", role="editor"))
+    return c.HandOver(session_id=world.session_id, user="ada")
+
+
+async def remove_who_holds_control(world: World) -> c.AnyCommand:
+    await world.execute(await hand_over(world))
+    return c.RemoveMember(session_id=world.session_id, user="ada")
+
+
+async def revoke_approvals(world: World) -> c.AnyCommand:
+    command = await resolve_approval(world)
+    await world.execute(command.model_copy(update={"decision": "approve_for_session"}))
+    return c.RevokeApprovals(session_id=world.session_id)
+
+
 CASES = [
     create_session,
     task_in_a_new_session,
@@ -399,6 +432,13 @@ CASES = [
     add_member,
     remove_member,
     set_role,
+    comment,
+    resolve_comment,
+    request_control,
+    release_control,
+    hand_over,
+    remove_who_holds_control,
+    revoke_approvals,
 ]
 AFTERWARDS: dict[Prepare, EventData] = {
     message_to_a_running_task: TaskCancelled(),
@@ -442,7 +482,8 @@ async def _go_on(world: World, prepare: Prepare) -> None:
 async def test_the_same_command_sent_twice_at_once_has_one_effect_and_one_answer(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         session_commands = (resolve_approval, pause, message_to_a_running_task, retry)
-        for prepare in (*session_commands, remember, update_memory, forget, restore_memory, settle_memory):
+        together = (comment, resolve_comment, request_control, release_control, hand_over, revoke_approvals)
+        for prepare in (*session_commands, *together, remember, update_memory, forget, restore_memory, settle_memory):
             await world.begin_anew()
             command = await prepare(world)
             answers = await asyncio.gather(*(world.execute(command, "scope") for _ in range(3)))
