@@ -1,8 +1,8 @@
 """Who follows which session just now. It is told to who follows it too, kept in this process only, and stored nowhere."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -45,11 +45,15 @@ class Visit:
     since: datetime
     status: p.PresenceStatus = "watching"
     falls_back: asyncio.TimerHandle | None = None
+    told: bytes = b""
     news: bytes | None = None
     telling: asyncio.Task[None] | None = None
 
     def tell(self, frame: bytes) -> None:
-        self.news = frame
+        """Nothing, where it is what was told last."""
+        if frame == self.told:
+            return
+        self.told = self.news = frame
         if self.way and (self.telling is None or self.telling.done()):
             self.telling = asyncio.create_task(self._tell(self.way), name="presence")
 
@@ -64,12 +68,10 @@ class Visit:
             self.falls_back.cancel()
             self.falls_back = None
 
-    async def end(self) -> None:
+    def end(self) -> None:
         self.settle()
         if self.telling:
             self.telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.telling
 
 
 @dataclass(eq=False)
@@ -87,23 +89,25 @@ class Presence:
         self._typing_seconds = typing_seconds
         self._rooms: dict[str, Room] = {}
 
-    @asynccontextmanager
-    async def here(
+    def come(
         self, session_id: str, connection_id: str, *, caller: Callable[[], Caller], way: Way | None
-    ) -> AsyncIterator[None]:
-        """The connection is in the session until this ends. It is told first who is here; then all are of changes."""
+    ) -> Callable[[], None]:
+        """The connection is in the session until what this returns is called, for the first time. It is told at once
+        who is here; then all are of changes."""
         room = self._rooms.setdefault(session_id, Room())
+        if before := room.visits.get(connection_id):
+            before.end()
         visit = room.visits[connection_id] = Visit(caller, way, self._now())
-        try:
-            self._changed(session_id)
-            if way:
-                await way.send(self._frame(session_id))
-            yield
-        finally:
+        self._changed(session_id)
+        visit.tell(self._frame(session_id))
+
+        def leave() -> None:
+            visit.end()
             if room.visits.get(connection_id) is visit:
                 del room.visits[connection_id]
-            self._changed(session_id)
-            await visit.end()
+                self._changed(session_id)
+
+        return leave
 
     def set_status(self, session_id: str, connection_id: str, status: p.PresenceStatus) -> None:
         """Raises `ConflictError` (``not_subscribed``)."""
