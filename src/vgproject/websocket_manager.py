@@ -32,6 +32,7 @@ from vgproject.follower import Deltas
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
+from vgproject.presence import Presence
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.session_feeds import SessionFeeds
@@ -50,6 +51,7 @@ NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
 CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
+ConnectionCommand = c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory | c.SetPresence
 HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029, "rate_limited": 4029}
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class WebSocketManager:
         self._authenticator = authenticator
         self._limits = services.loaded.config.limits
         self._connections: set[ConnectionState] = set()
+        self._presence = Presence()
         self._feeds = SessionFeeds(
             services.event_log,
             services.broker,
@@ -200,18 +203,8 @@ class WebSocketManager:
         if isinstance(command, c.Hello):
             return await self._hello(state, command)
         assert state.caller is not None
-        if isinstance(command, c.Subscribe):
-            await self._subscribe(state, state.caller, command)
-            return None
-        if isinstance(command, c.Unsubscribe):
-            await state.subscriptions.drop(command.session_id or "")
-            return f.Ack(id=command.id)
-        if isinstance(command, c.SubscribeMemory):
-            await self._subscribe_memory(state, state.caller, command)
-            return None
-        if isinstance(command, c.UnsubscribeMemory):
-            await state.subscriptions.drop(_topic(await self._memory_of(command, state.caller)))
-            return f.Ack(id=command.id)
+        if isinstance(command, ConnectionCommand):
+            return await self._execute_here(state, state.caller, command)
         makes_session = isinstance(command, c.TaskCommand) and command.session_id is None
         if makes_session:
             self._expect_room(state)
@@ -221,6 +214,24 @@ class WebSocketManager:
         if makes_session and answer["session_id"] not in state.subscriptions:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
+
+    async def _execute_here(self, state: ConnectionState, caller: Caller, command: ConnectionCommand) -> f.Ack | None:
+        """What is of this connection alone, and ends with it."""
+        match command:
+            case c.Subscribe():
+                await self._subscribe(state, caller, command)
+                return None
+            case c.SubscribeMemory():
+                await self._subscribe_memory(state, caller, command)
+                return None
+            case c.Unsubscribe():
+                await state.subscriptions.drop(command.session_id or "")
+            case c.UnsubscribeMemory():
+                await state.subscriptions.drop(_topic(await self._memory_of(command, caller)))
+            case c.SetPresence():
+                await self._services.members.allow(command, caller)
+                self._presence.set_status(command.session_id or "", state.id, command.status)
+        return f.Ack(id=command.id)
 
     async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
         caller = (
@@ -237,6 +248,7 @@ class WebSocketManager:
             await state.subscriptions.drop_all()
         state.caller = replace(caller, client=command.client or "")
         self._watch(state)
+        self._presence.renamed(state.id)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
@@ -268,6 +280,10 @@ class WebSocketManager:
             await state.outbox.send(frame)
 
     async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: Deltas) -> None:
+        def caller() -> Caller:
+            assert state.caller is not None
+            return state.caller
+
         subscription = Subscription(
             self._feeds.open(session_id),
             LogCursor(self._services.event_log, session_id, after),
@@ -275,6 +291,9 @@ class WebSocketManager:
             outbox=state.outbox,
             may_read=partial(self._expect_reader, state, session_id),
             start=partial(state.subscriptions.start, session_id),
+            left=self._presence.come(
+                session_id, state.id, caller=caller, way=None if deltas == "none" else state.outbox
+            ),
         )
         state.subscriptions.add(session_id, subscription)
 
