@@ -1,16 +1,15 @@
 """``vgproject serve``, and each line on its stdin says what shall happen in the sessions, as tasks make it happen.
 
-``python -m benchmarks.fed_server``, with the options in the environment. A line is a JSON object whose ``do`` is the
-name of a method of `Feed`, the rest its arguments; its answer is a line on stdout.
+``python -m benchmarks.fed_server``, with the options in the environment; the lines are orders to `Feed`.
 """
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.orders import Pace, obey_lines, stamped_text
 from vgproject.cli.tasks import serve
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.event_log import NewEvent
@@ -18,12 +17,6 @@ from vgproject.schema.base import Actor
 from vgproject.schema.events import AgentMessage
 
 ACTOR = Actor(kind="agent", id="research")
-LINE_BYTES = 1024 * 1024
-
-
-def event(size: int) -> NewEvent:
-    """One whose text has the time between two ``@``, and ``size`` characters in all."""
-    return NewEvent(AgentMessage(message_id="m", text=f"@{time.monotonic_ns()}@".ljust(size, "x")), ACTOR)
 
 
 class Feed:
@@ -36,14 +29,17 @@ class Feed:
         """``count`` events to each session, ``together`` of them at a time, each time when the last are stored."""
         log = self._server.app.state.services.event_log
 
+        async def append_one(session_id: str) -> None:
+            await log.append(session_id, [NewEvent(AgentMessage(message_id="m", text=stamped_text(size)), ACTOR)])
+
         async def append(session_id: str) -> None:
             pace = Pace(per_second)
             for _ in range(0, count, together):
-                await asyncio.gather(*(log.append(session_id, [event(size)]) for _ in range(together)))
+                await asyncio.gather(*(append_one(session_id) for _ in range(together)))
                 await pace.wait(together)
 
         await asyncio.gather(*map(append, session_ids))
-        return {"cpu_seconds": time.process_time()}
+        return {}
 
     async def deltas(
         self, session_ids: list[str], count: int, per_second: float, message_id: str = "m"
@@ -65,19 +61,6 @@ class Feed:
         return {"cpu_seconds": time.process_time()}
 
 
-class Pace:
-    """Who is late catches up. Without a pace, others get their turn only where one waits."""
-
-    def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
-        self._due = time.monotonic()
-
-    async def wait(self, steps: int) -> None:
-        if self._per_second:
-            self._due += steps / self._per_second
-            await asyncio.sleep(self._due - time.monotonic())
-
-
 class FedServer(EnhancedRAServer):
     async def serve(self, ready: Callable[[str], None], *, signals: bool = True) -> None:
         feeding = asyncio.create_task(self._feed(), name="feed")
@@ -89,17 +72,6 @@ class FedServer(EnhancedRAServer):
     async def _feed(self) -> None:
         await obey_lines(Feed(self))
         self.stop()
-
-
-async def obey_lines(feed: object) -> None:
-    """One after the other, until stdin ends: whoever started this process is gone then."""
-    reader = asyncio.StreamReader(limit=LINE_BYTES)
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async for line in reader:
-        order = json.loads(line)
-        answer = await getattr(feed, order.pop("do"))(**order)
-        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
-
 from benchmarks.fed_process import FedProcess
 from benchmarks.raw_connection import RawConnection, open_connection
 from benchmarks.server import HEADERS, TOKEN

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from benchmarks.fed_process import feeding
+
 from stress.budgets import Idle
 from stress.raw_clients import Follower, connect_all, reach_all
 

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.fed_process import FedProcess, feeding
 from benchmarks.figures import percentile
 from benchmarks.server import watched_livez
+
 from stress.budgets import ROUNDS, ManyDeltas
 from stress.raw_clients import Follower, connect_all
 

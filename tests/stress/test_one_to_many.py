@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from benchmarks.fed_process import FedProcess, feeding
+
 from stress.budgets import ROUNDS, OneToMany
 from stress.raw_clients import Follower, connect_all, reach_all, stored_log
 

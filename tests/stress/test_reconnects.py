@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 from benchmarks.fed_process import feeding
+
 from stress.budgets import Reconnects
 from stress.raw_clients import Follower, connect_all, reach_all, stored_log
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.fed_process import FedProcess, feeding
 from benchmarks.figures import percentile
+
 from stress.budgets import ROUNDS, StoppedReaders
 from stress.raw_clients import Follower, age, connect_all, reach_all, stored_log
 

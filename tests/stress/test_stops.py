@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.fed_process import FedProcess, feeding
+
 from stress.budgets import Stops
 from stress.raw_clients import Follower, connect_all, reach_all, stored_log
 
