@@ -36,7 +36,7 @@ class Follower:
     async def connect(self, url: str) -> None:
         """And ask for what it lacks. Raises `OSError`."""
         self.ended = asyncio.get_running_loop().create_future()
-        self.connection = await open_connection(url, TOKEN, self._on_text, self.ended.set_result)
+        self.connection = await open_connection(url, TOKEN, self._on_text, self._on_end)
         self.send(type="subscribe", session_id=self.session_id, after=len(self.log), epoch=self.epoch)
 
     def send(self, **command: Any) -> None:
@@ -52,6 +52,12 @@ class Follower:
                 self._take_word(frame)
         if self._awaited and self._awaited[0]():
             self._awaited[1].set_result(None)
+            self._awaited = None
+
+    def _on_end(self, code: int) -> None:
+        self.ended.set_result(code)
+        if self._awaited:
+            self._awaited[1].set_exception(ConnectionError(f"The connection ended with {code}."))
             self._awaited = None
 
     def _take_event(self, event: dict[str, Any]) -> None:
@@ -74,7 +80,7 @@ class Follower:
         return sum(frame["type"] == kind for frame in self.told)
 
     async def wait_until(self, holds: Callable[[], bool]) -> None:
-        """What ``holds`` asks is looked at after each frame."""
+        """What ``holds`` asks is looked at after each frame. Raises `ConnectionError` where none will come."""
         if not holds():
             self._awaited = (holds, asyncio.get_running_loop().create_future())
             await self._awaited[1]
