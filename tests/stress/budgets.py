@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Idle:
-    connections: int = 2_000
+    connections: int = 200
     bytes_each: int = 40_000
 
 
 @dataclass(frozen=True)
 class OneToMany:
-    clients: int = 1_000
+    clients: int = 100
     events: int = 20
     first_to_last_seconds: float = 1.0
     """From one event's append to the last client that has it."""
@@ -32,8 +32,8 @@ class ManyDeltas:
 
 @dataclass(frozen=True)
 class StoppedReaders:
-    healthy: int = 20
-    stopped: int = 10
+    healthy: int = 5
+    stopped: int = 20
     bytes_each: int = 1024 * 1024
     """That the server holds for one that has stopped reading."""
     p99_ratio: float = 1.5
@@ -43,14 +43,14 @@ class StoppedReaders:
 
 @dataclass(frozen=True)
 class Reconnects:
-    clients: int = 1_000
+    clients: int = 100
     events: int = 200
     """In the log that they come back to."""
 
 
 @dataclass(frozen=True)
 class Stops:
-    clients: int = 500
+    clients: int = 60
     grace_seconds: float = 5.0
 
 
