@@ -70,7 +70,7 @@ async def measure() -> list[Figure]:
         rivals = [_start_rival(stack, rival, directory) for rival in LIMITS]
         clients = stack.enter_context(closing(ToldProcess(["benchmarks.delivery_clients"], {}, directory / "log")))
         figures: list[Figure] = []
-        for subscribers in (100, 1_000):
+        for subscribers in sorted({mode.subscribers for mode in MODES}):
             contestants = [await _ours(server), *rivals]
             for contestant in contestants:
                 where = {"url": contestant.url, "count": subscribers, **contestant.access}

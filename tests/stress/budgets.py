@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Idle:
-    connections: int = 200
+    connections: int = 2_000
     bytes_each: int = 40_000
 
 
 @dataclass(frozen=True)
 class OneToMany:
-    clients: int = 100
+    clients: int = 1_000
     events: int = 20
     first_to_last_seconds: float = 1.0
     """From one event's append to the last client that has it."""
@@ -43,14 +43,14 @@ class StoppedReaders:
 
 @dataclass(frozen=True)
 class Reconnects:
-    clients: int = 100
+    clients: int = 1_000
     events: int = 200
     """In the log that they come back to."""
 
 
 @dataclass(frozen=True)
 class Stops:
-    clients: int = 60
+    clients: int = 500
     grace_seconds: float = 5.0
 
 
