@@ -103,6 +103,7 @@ async def open_connection(
     """``url`` is the server's, as HTTP. Raises `OSError`."""
     place = urlsplit(url)
     assert place.hostname
+    assert place.port
     _, connection = await asyncio.get_running_loop().create_connection(
         lambda: RawConnection(place.netloc, token, on_text, on_end), place.hostname, place.port
     )
