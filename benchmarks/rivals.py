@@ -89,7 +89,7 @@ async def open_broadcast(listener: socket.socket) -> AsyncIterator[Rival]:
 
 
 class Bare(WSListener):  # type: ignore[misc]  # It is compiled.
-    """`picows`, the least that Python can do."""
+    """`picows`, about the least that Python can do."""
 
     def __init__(self, clients: set[WSTransport]) -> None:
         self._clients = clients
