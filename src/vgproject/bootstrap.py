@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vgproject import __version__
 from vgproject.access.live_access import LiveAccess, open_live_access
 from vgproject.access.members import Members
 from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
+from vgproject.audit import AuditTrail, open_audit_trail
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import Loaded, make_home
@@ -59,6 +61,7 @@ class Services(Parts):
     """All that a server has."""
 
     loaded: Loaded
+    audit: AuditTrail
     engine: Engine
     sessions: SessionService
     memory_commands: MemoryCommands
@@ -144,6 +147,15 @@ async def open_services(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(loaded))
         parts.event_log.observe(observe)
+        audit = await stack.enter_async_context(
+            open_audit_trail(
+                parts.database,
+                server=new_id("srv"),
+                now=utc_now,
+                secrets=parts.secrets,
+                started={"version": __version__, "configuration": config.digest()},
+            )
+        )
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
         caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
@@ -152,6 +164,7 @@ async def open_services(
         sessions = SessionService(
             database=parts.database,
             members=members,
+            audit=audit,
             event_log=parts.event_log,
             memory=memory_commands,
             llm=parts.llm,
@@ -175,6 +188,7 @@ async def open_services(
         yield Services(
             **vars(parts),
             loaded=loaded,
+            audit=audit,
             engine=engine,
             sessions=sessions,
             memory_commands=memory_commands,

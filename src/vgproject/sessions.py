@@ -1,9 +1,10 @@
 """Every command of a session: admitted once, written to the log, and the task queued."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from vgproject.access.members import MemberCommand, Members
 from vgproject.access.permissions import SEE, Caller, check_project
 from vgproject.agents.base import TaskInput
+from vgproject.audit import AuditTrail, about, entry_by
 from vgproject.engine import Engine
 from vgproject.errors import (
     BadInputError,
@@ -56,6 +58,7 @@ from vgproject.session_files import SessionFiles
 from vgproject.session_views import session_view
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
+from vgproject.utils.hash_chain import canonical
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.secrets import SecretMask
 from vgproject.utils.text import first_line, shorten
@@ -86,6 +89,7 @@ class SessionService:
         *,
         database: Database,
         members: Members,
+        audit: AuditTrail,
         event_log: EventLog,
         memory: MemoryCommands,
         llm: Llm,
@@ -102,6 +106,7 @@ class SessionService:
         """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
         self._members = members
+        self._audit = audit
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
@@ -122,10 +127,20 @@ class SessionService:
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
-        await self._members.allow(command, caller)
+        entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
+        async with self._audit.admitting(entry):
+            await self._members.allow(command, caller)
         if answer := await self._first_answer(scope):
             return answer
         command = self._without_secrets(command)
+        fields = command.model_dump(mode="json", exclude_unset=True)
+        entry = replace(entry, digest=hashlib.sha256(canonical(fields)).hexdigest(), about=about(fields))
+        async with self._audit.acting(entry) as made:
+            answer = await self._execute_once(command, caller, scope)
+            made.update(answer)
+        return answer
+
+    async def _execute_once(self, command: c.AnyCommand, caller: Caller, scope: str) -> Ack:
         try:
             return await self._execute(command, Admission(caller, scope, self._new_id))
         except ConflictError as error:

@@ -13,6 +13,7 @@ from sample import script, write_script
 from vgproject.access.members import Members
 from vgproject.access.permissions import Caller
 from vgproject.agents.base import Steps, TaskInput
+from vgproject.audit import AuditTrail
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
 from vgproject.engine import Engine, EngineSettings
@@ -26,6 +27,7 @@ from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Recall
 from vgproject.llm.llm import Llm
 from vgproject.memory_commands import MemoryCommands
+from vgproject.repositories.audit_store import open_audit_store
 from vgproject.repositories.event_store import NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
@@ -50,6 +52,7 @@ from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
@@ -193,6 +196,8 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         database = CrashingDatabase(config.database())
         stack.push_async_callback(database.close)
         await database.upgrade()
+        audit = AuditTrail(database, open_audit_store(database.url), "srv_1", now=utc_now, secrets=SecretMask())
+        stack.push_async_callback(audit.close)
         assert database.url.path
         open_store = partial(SqliteEventStore, database.url.path)
         event_log = CrashingLog(open_store, InProcessBroker(), EventLogSettings(), now=utc_now, new_id=new_id)
@@ -205,6 +210,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         sessions = SessionService(
             database=database,
             members=Members(database),
+            audit=audit,
             event_log=event_log,
             memory=MemoryCommands(
                 memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now

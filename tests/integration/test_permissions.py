@@ -61,6 +61,7 @@ LEAST_FOR_ROUTES = {
     "approver": {"POST /v1/sessions/{session_id}/apply"},
     "owner": {
         "DELETE /v1/sessions/{session_id}",
+        "GET /v1/audit",
         "GET /v1/tokens",
         "POST /v1/tokens",
         "DELETE /v1/tokens/{token_id}",

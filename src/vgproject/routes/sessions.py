@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from vgproject.access.permissions import SEE
 from vgproject.errors import CommandError
-from vgproject.routes.dependencies import CallerDep, ServicesDep
+from vgproject.routes.dependencies import CallerDep, ServicesDep, note_made
 from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
 from vgproject.schema.frames import (
@@ -81,7 +81,6 @@ async def execute_command(
     """Any command of a session; those of a connection (``hello``, ``ping``, ``subscribe``) need a WebSocket."""
     if command.session_id not in (None, session_id):
         raise CommandError(f"The command is for {command.session_id!r}, the path for {session_id!r}.")
-    await services.sessions.get_session(session_id, caller)
     command = command.model_copy(update={"session_id": session_id})
     scope = f"{caller.key}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
     return await services.sessions.execute(command, caller, scope=scope)
@@ -145,10 +144,12 @@ async def create_branch(session_id: str, services: ServicesDep, caller: CallerDe
 
 @router.post("/{session_id}/fork", status_code=201)
 async def fork_session(
-    session_id: str, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
+    request: Request, session_id: str, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
 ) -> SessionView:
     """A new session with the conversation and files of this one as they were at ``to_seq``."""
-    return await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
+    fork = await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
+    note_made(request, session_id=fork.session_id)
+    return fork
 
 
 @router.post("/{session_id}/apply")
