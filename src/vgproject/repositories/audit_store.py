@@ -4,7 +4,8 @@ Whoever holds the row of the head gives the next numbers, and lets go of it by c
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import psycopg
@@ -42,13 +43,11 @@ class SqliteAuditStore:
 
     def append(self, entries: Sequence[Entry]) -> list[int]:
         try:
-            connection = self._connect()
-            connection.execute("BEGIN IMMEDIATE")
-            [(seq, head)] = connection.execute("SELECT audit_seq, hash FROM audit_head")
-            records = _linked(entries, seq, head)
-            connection.executemany(_insert("?"), [_values(record) for record in records])
-            connection.execute("UPDATE audit_head SET audit_seq = ?, hash = ?", _head(records))
-            connection.execute("COMMIT")
+            with _transaction(self._connect()) as connection:
+                [(seq, head)] = connection.execute("SELECT audit_seq, hash FROM audit_head")
+                records = _linked(entries, seq, head)
+                connection.executemany(_insert("?"), [_values(record) for record in records])
+                connection.execute("UPDATE audit_head SET audit_seq = ?, hash = ?", _head(records))
         except sqlite3.Error as error:
             self.close()
             raise unavailable(error) from error
@@ -66,6 +65,14 @@ class SqliteAuditStore:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """The lock is taken first, so that no other process writes between reading the head and writing it."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        yield connection
 
 
 class PostgresAuditStore:

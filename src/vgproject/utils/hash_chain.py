@@ -34,43 +34,35 @@ def hash_of(record: Mapping[str, Any]) -> str:
 class ChainCheck:
     """Takes records in their order and says which is the first that is wrong."""
 
-    def __init__(self, number_field: str, *, known: tuple[int, str] | None = None) -> None:
-        """``number_field`` counts 1, 2, 3, … ``known`` are number and hash of a record as it was seen before."""
+    def __init__(self, number_field: str, *, after: int = 0, known: Mapping[int, str] | None = None) -> None:
+        """``number_field`` counts 1, 2, 3, …; the records come from ``after`` on. ``known`` are hashes of records as they
+        were seen before, by number."""
         self._field = number_field
-        self._known = known
-        self.first: int | None = None
-        self.last = 0
-        self.head = START
+        self._after = after
+        self._known = {0: START, **(known or {})}
+        self.last = after
+        self.head = self._known.get(after)
+        """The hash of the last record; ``None`` where it is not known."""
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """Raises `BrokenChainError`. A chain may begin in its middle: what came before is then not known."""
-        number = self._number_of(record)
-        if self.first is None:
-            self._begin(number, str(record.get("previous_hash")))
-        elif number != self.last + 1:
-            raise BrokenChainError(self.last + 1, f"is missing: {number} comes after {self.last}")
-        if not _is_same(record.get("previous_hash"), self.head):
+        """Raises `BrokenChainError`."""
+        number = self.last + 1
+        if (given := record.get(self._field)) != number or type(given) is not int:
+            raise BrokenChainError(number, f"is missing: in its place is {given!r}")
+        previous, own = record.get("previous_hash"), hash_of(record)
+        if not _is_same(previous, self.head or str(previous)):
             raise BrokenChainError(number, "does not follow the one before it: one of the two is not as it was written")
-        if not _is_same(record.get("hash"), hash_of(record)):
+        if not _is_same(record.get("hash"), own):
             raise BrokenChainError(number, "has been changed: its hash is not that of its content")
-        if self._known and number == self._known[0] and not _is_same(record["hash"], self._known[1]):
+        if not _is_same(own, self._known.get(number, own)):
             raise BrokenChainError(number, "is another than the one that was known: it, or what led to it")
-        self.last, self.head = number, str(record["hash"])
+        self.last, self.head = number, own
 
     def finish(self) -> None:
-        """To be called after the last record. Raises `BrokenChainError` where the one that was known has not come."""
-        if self._known and not (self.first or 0) <= self._known[0] <= self.last:
-            raise BrokenChainError(self._known[0], "is missing, though it was known")
-
-    def _begin(self, number: int, previous: str) -> None:
-        self.first, self.last = number, number - 1
-        self.head = START if number == 1 else previous
-
-    def _number_of(self, record: Mapping[str, Any]) -> int:
-        number = record.get(self._field)
-        if type(number) is not int or number < 1:
-            raise BrokenChainError(self.last + 1, f"has no {self._field}")
-        return number
+        """To be called after the last record. Raises `BrokenChainError` where one that was known has not come."""
+        for number in sorted(self._known):
+            if number > self.last:
+                raise BrokenChainError(number, "is missing, though it was known")
 
 
 def _is_same(given: object, known: str) -> bool:
