@@ -136,7 +136,9 @@ class AuditTrail:
             raise
 
     def _add(self, entry: Entry, future: asyncio.Future[int] | None) -> None:
-        fields = {**asdict(entry), "about": dict(entry.about), "time": to_wire(self._now()), "server": self._server}
+        known = ("session_id", entry.session_id)
+        told = dict(item for item in entry.about.items() if item != known)
+        fields = {**asdict(entry), "about": told, "time": to_wire(self._now()), "server": self._server}
         self._pending.append((self._clean(fields), future))
         if future is not None:
             self._begin_commit()

@@ -53,12 +53,11 @@ async def test_every_route_that_changes_something_leaves_a_record_of_its_begin_a
     writes = [f"{method} {path}" for method, path in ROUTES if method != "GET"]
     expected, refusals = {}, {}
     async with open_house(tmp_path) as house:
-        session_id = await house.session({"viewer": None})
         for route in writes:
             action, who = COMMANDS_OF_ROUTES.get(route, route), {"User-Agent": route}
+            session_id = await house.session({"viewer": None})
             await ask(house, route, session_id, **bearer(house.tokens["viewer"]), **who)
             refusals[route] = [(action, "refused", "viewer", "127.0.0.1", True)]
-            session_id = await house.session({"viewer": None})
             answer = await ask(house, route, session_id, **bearer(house.tokens["owner"]), **who)
             outcome = "ok" if answer.is_success else "failed"
             expected[route] = [(action, end, "owner", "127.0.0.1", False) for end in ("begun", outcome)]
@@ -166,7 +165,7 @@ async def test_the_trail_goes_out_as_a_file_and_is_verified_there_and_on_the_ser
         bad = [await terminal.run("verify", str(part)), await terminal.run("verify", "--seq", "3")]
     assert [done.output for done in right if done.exit_code] == []
     assert lines[:seq] == whole.read_text().splitlines()
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["audit_seq"] for row in rows[:3]] == ["1", "2", "3"]
     assert [(done.exit_code, "Record 1 is missing" in done.stderr) for done in bad] == [(1, True), (2, False)]
 
