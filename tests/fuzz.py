@@ -11,6 +11,18 @@ Schema = Mapping[str, Any]
 
 LONG = os.environ.get("VGPROJECT_FUZZ_EXAMPLES")
 """How many examples of each kind instead of the few of the suite; then they are other ones each time."""
+SESSION, MEMORY = "ses_that_is_here", "mem_that_is_here"
+"""In the place of ids that are known only when the server runs: values are made before, while nothing else runs."""
+NAMES: Mapping[str, Any] = {
+    "session_id": [SESSION, SESSION, None, "ses_none"],
+    "memory_id": [MEMORY, "mem_none"],
+    "project": [None],
+    "token": [None, "vgp_wrong"],
+    "model": ["scripted:none", "nonsense"],
+    "models": [{"research": "nonsense"}],
+    "force": [False],
+}
+"""No directory of the machine is named to a server, and no task is given to a model that is there."""
 NASTY_TEXTS = (
     "",
     "\0",
@@ -41,22 +53,20 @@ NASTY: st.SearchStrategy[Any] = (
 )
 
 
-def values_for(
-    schema: Schema, schemas: Mapping[str, Schema], names: Mapping[str, Any], *, depth: int = 0
-) -> st.SearchStrategy[Any]:
-    """Mostly right for ``schema``. ``names`` are values that mean something, by the field's name."""
+def values_for(schema: Schema, schemas: Mapping[str, Schema], *, depth: int = 0) -> st.SearchStrategy[Any]:
+    """Mostly right for ``schema``. What `NAMES` has is taken from there."""
     if reference := schema.get("$ref"):
-        return values_for(schemas[reference.rpartition("/")[2]], schemas, names, depth=depth)
+        return values_for(schemas[reference.rpartition("/")[2]], schemas, depth=depth)
     if choices := schema.get("enum") or [schema[name] for name in ("const",) if name in schema]:
         return st.sampled_from(choices)
     for several in ("anyOf", "oneOf"):
         if several in schema:
-            return st.one_of(*(values_for(one, schemas, names, depth=depth) for one in schema[several]))
+            return st.one_of(*(values_for(one, schemas, depth=depth) for one in schema[several]))
     if schema.get("type") == "object":
-        return _objects(schema, schemas, names, depth)
+        return _objects(schema, schemas, depth)
     if schema.get("type") == "array":
         least, most = schema.get("minItems", 0), min(schema.get("maxItems", 3), 3)
-        items = values_for(schema.get("items", {}), schemas, names, depth=depth + 1)
+        items = values_for(schema.get("items", {}), schemas, depth=depth + 1)
         return st.lists(items, min_size=least, max_size=0 if depth > MOST_DEEP else max(least, most))
     return _simple(schema)
 
@@ -76,11 +86,9 @@ def _simple(schema: Schema) -> st.SearchStrategy[Any]:
     return st.sampled_from([1, "a", None, {}])
 
 
-def _objects(
-    schema: Schema, schemas: Mapping[str, Schema], names: Mapping[str, Any], depth: int
-) -> st.SearchStrategy[Any]:
+def _objects(schema: Schema, schemas: Mapping[str, Schema], depth: int) -> st.SearchStrategy[Any]:
     fields = {
-        name: st.sampled_from(names[name]) if name in names else values_for(field, schemas, names, depth=depth + 1)
+        name: st.sampled_from(NAMES[name]) if name in NAMES else values_for(field, schemas, depth=depth + 1)
         for name, field in schema.get("properties", {}).items()
     }
     required = set(schema.get("required", ())) | ({"type"} & set(fields))

@@ -12,6 +12,7 @@ from vgproject.errors import CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep, note_made
 from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
+from vgproject.schema.base import Id
 from vgproject.schema.frames import (
     AppliedChanges,
     CreatedBranch,
@@ -42,14 +43,14 @@ async def list_sessions(services: ServicesDep, caller: CallerDep) -> list[Sessio
 
 
 @router.get("/{session_id}")
-async def get_session(session_id: str, services: ServicesDep, caller: CallerDep) -> SessionView:
+async def get_session(session_id: Id, services: ServicesDep, caller: CallerDep) -> SessionView:
     """A session with its tasks."""
     return await services.sessions.get_session(session_id, caller)
 
 
 @router.patch("/{session_id}")
 async def update_session(
-    session_id: str, settings: SessionSettings, services: ServicesDep, caller: CallerDep
+    session_id: Id, settings: SessionSettings, services: ServicesDep, caller: CallerDep
 ) -> SessionView:
     """Change the settings that are named, from the next turn on."""
     await services.sessions.execute(c.UpdateSettings(session_id=session_id, settings=settings), caller)
@@ -58,7 +59,7 @@ async def update_session(
 
 @router.delete("/{session_id}", status_code=204)
 async def delete_session(
-    session_id: str,
+    session_id: Id,
     services: ServicesDep,
     caller: CallerDep,
     force: Annotated[bool, Query(description="Also with changes that are not applied.")] = False,
@@ -68,7 +69,7 @@ async def delete_session(
 
 
 @router.post("/{session_id}/tasks", status_code=202)
-async def create_task(session_id: str, body: c.NewTask, services: ServicesDep, caller: CallerDep) -> TaskAccepted:
+async def create_task(session_id: Id, body: c.NewTask, services: ServicesDep, caller: CallerDep) -> TaskAccepted:
     """Queue a task."""
     answer = await services.sessions.execute(c.TaskCommand(session_id=session_id, **dict(body)), caller)
     return TaskAccepted.model_validate(answer)
@@ -76,7 +77,7 @@ async def create_task(session_id: str, body: c.NewTask, services: ServicesDep, c
 
 @router.post("/{session_id}/commands")
 async def execute_command(
-    session_id: str, command: c.AnyCommand, services: ServicesDep, caller: CallerDep
+    session_id: Id, command: c.AnyCommand, services: ServicesDep, caller: CallerDep
 ) -> dict[str, Any]:
     """Any command of a session; those of a connection (``hello``, ``ping``, ``subscribe``) need a WebSocket."""
     if command.session_id not in (None, session_id):
@@ -93,7 +94,7 @@ async def execute_command(
 )
 async def read_events(
     request: Request,
-    session_id: str,
+    session_id: Id,
     services: ServicesDep,
     caller: CallerDep,
     after: Annotated[int, Query(ge=0)] = 0,
@@ -125,26 +126,26 @@ async def read_events(
 
 
 @router.get("/{session_id}/turns")
-async def list_turns(session_id: str, services: ServicesDep, caller: CallerDep) -> list[TurnView]:
+async def list_turns(session_id: Id, services: ServicesDep, caller: CallerDep) -> list[TurnView]:
     """Every model call with its reply, as it is needed to run the session again without a model."""
     return await services.sessions.list_turns(session_id, caller)
 
 
 @router.get("/{session_id}/diff", response_class=PlainTextResponse)
-async def read_diff(session_id: str, services: ServicesDep, caller: CallerDep) -> PlainTextResponse:
+async def read_diff(session_id: Id, services: ServicesDep, caller: CallerDep) -> PlainTextResponse:
     """All that the session has changed, as a unified diff."""
     return PlainTextResponse(await services.sessions.diff(session_id, caller))
 
 
 @router.post("/{session_id}/branch")
-async def create_branch(session_id: str, services: ServicesDep, caller: CallerDep) -> CreatedBranch:
+async def create_branch(session_id: Id, services: ServicesDep, caller: CallerDep) -> CreatedBranch:
     """Write the changes as a branch of the project's repository; the checkout is not touched."""
     return CreatedBranch(branch=await services.sessions.create_branch(session_id, caller))
 
 
 @router.post("/{session_id}/fork", status_code=201)
 async def fork_session(
-    request: Request, session_id: str, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
+    request: Request, session_id: Id, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
 ) -> SessionView:
     """A new session with the conversation and files of this one as they were at ``to_seq``."""
     fork = await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
@@ -153,7 +154,7 @@ async def fork_session(
 
 
 @router.post("/{session_id}/apply")
-async def apply_changes(session_id: str, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
+async def apply_changes(session_id: Id, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
     """Put the changes into the project, all or none."""
     return AppliedChanges(files=await services.sessions.apply(session_id, caller))
 

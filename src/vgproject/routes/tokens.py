@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 
 from vgproject.routes.dependencies import CallerDep, ServicesDep, note_made
 from vgproject.schema.access import CreatedToken, NewToken, TokenView
+from vgproject.schema.base import Id
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
 
@@ -23,6 +24,6 @@ async def create_token(request: Request, body: NewToken, services: ServicesDep, 
 
 
 @router.delete("/{token_id}")
-async def revoke_token(token_id: str, services: ServicesDep, caller: CallerDep) -> TokenView:
+async def revoke_token(token_id: Id, services: ServicesDep, caller: CallerDep) -> TokenView:
     """Revoke an API token; what is connected with it is closed."""
     return await services.tokens.revoke(token_id)
