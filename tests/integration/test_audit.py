@@ -3,7 +3,10 @@
 import asyncio
 import csv
 import json
+import re
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ COMMANDS_OF_ROUTES = {
     "DELETE /v1/memory/{memory_id}": "forget",
 }
 Record = dict[str, Any]
+ROOT = Path(__file__).parents[2]
 
 
 async def records_of(house: House) -> list[Record]:
@@ -164,10 +168,17 @@ async def test_the_trail_goes_out_as_a_file_and_is_verified_there_and_on_the_ser
         await terminal.run("export", "--format", "csv", "--output", str(table))
         bad = [await terminal.run("verify", str(part)), await terminal.run("verify", "--seq", "3")]
     assert [done.output for done in right if done.exit_code] == []
+    assert _verified_by_the_documentation(whole) == f"{seq} records, the last one's hash is {head}.\n"
     assert lines[:seq] == whole.read_text().splitlines()
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["audit_seq"] for row in rows[:3]] == ["1", "2", "3"]
     assert [(done.exit_code, "Record 1 is missing" in done.stderr) for done in bad] == [(1, True), (2, False)]
+
+
+def _verified_by_the_documentation(path: Path) -> str:
+    """By the program of docs/audit.md, which knows nothing of ours."""
+    [program] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "audit.md").read_text(), re.MULTILINE | re.DOTALL)
+    return subprocess.run([sys.executable, "-c", program, path], check=True, capture_output=True, text=True).stdout
 
 
 async def test_whoever_tampers_with_the_database_is_found_also_at_its_end(tmp_path: Path) -> None:
