@@ -26,7 +26,7 @@ from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.http_protocol import HttpProtocol
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import documents, health, memory, page, sessions, tokens
+from vgproject.routes import audit, documents, health, memory, page, sessions, tokens
 from vgproject.utils.clock import utc_now
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
@@ -66,6 +66,7 @@ class EnhancedRAServer:
             sessions.workspaces_router,
             memory.router,
             tokens.router,
+            audit.router,
             documents.router,
             page.router,
         ):
@@ -85,7 +86,7 @@ class EnhancedRAServer:
         async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
             back_off = BackOff(config.limits.wrong_tokens)
             self.authenticator = Authenticator(
-                config.home, config.token, services.tokens, web_tokens=web_tokens, back_off=back_off
+                config.home, config.token, services.tokens, services.audit, web_tokens=web_tokens, back_off=back_off
             )
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
@@ -94,6 +95,7 @@ class EnhancedRAServer:
             app.state.services = services
             app.state.authenticator = self.authenticator
             yield
+            self.authenticator.close()
 
     async def _websocket(self, websocket: WebSocket) -> None:
         assert self._manager is not None
@@ -104,7 +106,7 @@ class EnhancedRAServer:
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
         try:
-            cookie = self.authenticator.take_code(code, address_of(request))
+            cookie = await self.authenticator.take_code(code, address_of(request))
         except UnauthenticatedError:
             if "text/html" not in accept:
                 raise

@@ -1,5 +1,6 @@
 """Every command of a session: admitted once, written to the log, and the task queued."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.permissions import MANAGE, SEE, Caller, check_project
 from vgproject.agents.approvals import GRANT_TYPES, SessionGrants
 from vgproject.agents.base import TaskInput
+from vgproject.audit import AuditTrail, about, entry_by
 from vgproject.engine import Engine
 from vgproject.errors import (
     BadInputError,
@@ -62,6 +64,7 @@ from vgproject.session_files import SessionFiles
 from vgproject.session_views import session_view
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
+from vgproject.utils.hash_chain import canonical
 from vgproject.utils.ids import NewId
 from vgproject.utils.secrets import SecretMask
 from vgproject.utils.text import first_line, shorten
@@ -80,6 +83,7 @@ class SessionService:
         members: Members,
         allowances: Allowances,
         open_tasks: OpenTasks,
+        audit: AuditTrail,
         event_log: EventLog,
         memory: MemoryCommands,
         llm: Llm,
@@ -100,6 +104,7 @@ class SessionService:
         self._open_tasks = open_tasks
         self._control = Control(database, members, event_log)
         self._comments = SessionComments(event_log)
+        self._audit = audit
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
@@ -120,10 +125,20 @@ class SessionService:
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
-        await self._members.allow(command, caller)
+        entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
+        async with self._audit.admitting(entry):
+            await self._members.allow(command, caller)
         if answer := await self._first_answer(scope):
             return answer
         command = self._without_secrets(command)
+        fields = command.model_dump(mode="json", exclude_unset=True)
+        entry = replace(entry, digest=hashlib.sha256(canonical(fields)).hexdigest(), about=about(fields))
+        async with self._audit.acting(entry) as made:
+            answer = await self._execute_once(command, caller, scope)
+            made.update(answer)
+        return answer
+
+    async def _execute_once(self, command: c.AnyCommand, caller: Caller, scope: str) -> Ack:
         try:
             holders = await self._control.expect(command, caller)
             return await self._execute(command, Admission(caller, scope, self._new_id, holders))

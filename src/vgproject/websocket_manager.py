@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from vgproject import __version__
 from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
 from vgproject.access.token_bucket import Rate, TokenBucket
+from vgproject.audit import entry_by
 from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
 from vgproject.errors import (
@@ -197,6 +198,7 @@ class WebSocketManager:
 
     async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
         if state.caller is None and COMMANDS[command.type] != OPEN:
+            self._authenticator.refuse(state.websocket)
             raise CommandError("Say hello with a token first.", code="unauthenticated")
         if isinstance(command, c.Ping):
             return f.Pong(id=command.id, time=to_wire(utc_now()))
@@ -240,6 +242,7 @@ class WebSocketManager:
             else state.caller
         )
         if caller is None:
+            self._authenticator.refuse(state.websocket)
             raise UnauthenticatedError("The hello has no token.")
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
@@ -254,7 +257,8 @@ class WebSocketManager:
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
         if command.session_id is None:
             raise CommandError("The command 'subscribe' needs a session_id.")
-        view = await self._services.sessions.get_session(command.session_id, caller)
+        async with self._admitting(command, caller):
+            view = await self._services.sessions.get_session(command.session_id, caller)
         self._expect_room(state, view.session_id)
         recovered = bool(command.last) or (command.epoch in (None, view.epoch) and command.after <= view.head_seq)
         after = max(0, view.head_seq - command.last) if command.last else command.after if recovered else 0
@@ -273,6 +277,10 @@ class WebSocketManager:
         elif command.last and after:
             await self._send_standing(state, view, before=after + 1)
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
+
+    def _admitting(self, command: c.Subscribe | c.SubscribeMemory, caller: Caller) -> AbstractAsyncContextManager[None]:
+        entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
+        return self._services.audit.admitting(entry)
 
     async def _send_standing(self, state: ConnectionState, view: f.SessionView, *, before: int) -> None:
         max_bytes = state.outbox.frame_bytes
@@ -298,7 +306,8 @@ class WebSocketManager:
         state.subscriptions.add(session_id, subscription)
 
     async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
-        namespace = await self._memory_of(command, caller)
+        async with self._admitting(command, caller):
+            namespace = await self._memory_of(command, caller)
         self._expect_room(state, _topic(namespace))
         head = await self._services.memory.begin(namespace)
         recovered = command.epoch in (None, head.epoch) and command.after <= head.memory_seq

@@ -17,6 +17,7 @@ from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.permissions import Caller
 from vgproject.access.token_bucket import Rate
 from vgproject.agents.base import Steps, TaskInput
+from vgproject.audit import AuditTrail
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
 from vgproject.engine import Engine, EngineSettings
@@ -30,6 +31,7 @@ from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Recall
 from vgproject.llm.llm import Llm
 from vgproject.memory_commands import MemoryCommands
+from vgproject.repositories.audit_store import open_audit_store
 from vgproject.repositories.event_store import Holders, NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
@@ -54,6 +56,7 @@ from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
@@ -202,6 +205,8 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         database = CrashingDatabase(config.database())
         stack.push_async_callback(database.close)
         await database.upgrade()
+        audit = AuditTrail(database, open_audit_store(database.url), "srv_1", now=utc_now, secrets=SecretMask())
+        stack.push_async_callback(audit.close)
         assert database.url.path
         open_store = partial(SqliteEventStore, database.url.path)
         event_log = CrashingLog(open_store, InProcessBroker(), EventLogSettings(), now=utc_now, new_id=new_id)
@@ -216,6 +221,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             members=Members(database),
             allowances=Allowances(commands=Rate(1, 1), handshakes=Rate(1, 1), sessions=Rate(1000, 1000)),
             open_tasks=OpenTasks(database, 1000),
+            audit=audit,
             event_log=event_log,
             memory=MemoryCommands(
                 memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now
