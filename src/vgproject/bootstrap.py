@@ -66,6 +66,14 @@ class Services(Parts):
     members: Members
     live_access: LiveAccess
 
+    def essential_parts(self) -> Mapping[str, Callable[[], bool]]:
+        """By name, whether it lives. What is dead of them comes back only with a new start."""
+        return {
+            "event writer": self.event_log.is_writing,
+            "queue": self.engine.is_polling,
+            "engine mending": self.engine.is_kept,
+        }
+
 
 @asynccontextmanager
 async def open_parts(

@@ -72,6 +72,12 @@ class Limits(BaseModel):
     """What a connection without a token gets to say hello."""
     grace_seconds: float = Field(default=10, ge=0)
     """What running steps get at SIGTERM to come to a durable point."""
+    ready_seconds: float = Field(default=5, gt=0)
+    """What the database and the queue each get to answer `/readyz`."""
+    loop_delay_seconds: float = Field(default=5, gt=0)
+    """`/livez` fails where the event loop was blocked for longer within the last ten seconds."""
+    loop_blocked_seconds: float = Field(default=1, gt=0)
+    """Where the event loop is blocked for longer, the log says by what."""
 
 
 class Config(BaseModel):

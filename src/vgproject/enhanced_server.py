@@ -26,6 +26,7 @@ from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, page, sessions, tokens
 from vgproject.utils.clock import utc_now
+from vgproject.watchdog import run_watchdog
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
@@ -88,7 +89,8 @@ class EnhancedRAServer:
             app.state.metrics.watch_connections(lambda: manager.open_connections, lambda: manager.unsent_bytes)
             app.state.services = services
             app.state.authenticator = self.authenticator
-            yield
+            async with run_watchdog(config.limits, services.essential_parts()) as app.state.watchdog:
+                yield
 
     async def _websocket(self, websocket: WebSocket) -> None:
         assert self._manager is not None

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -131,7 +132,8 @@ class EventLog:
         self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-writer")
+        self._writer_thread: threading.Thread | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-writer", initializer=self._note_writer)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="event-reader")
         self._write_store = open_store()
         self._read_store = open_store()
@@ -141,6 +143,13 @@ class EventLog:
         self._pending: list[tuple[Batch, asyncio.Future[list[StoredEvent]]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._observers: list[Callable[[StoredEvent], None]] = []
+
+    def _note_writer(self) -> None:
+        self._writer_thread = threading.current_thread()
+
+    def is_writing(self) -> bool:
+        """False once the thread that writes has ended: it does not come back, and whoever appends waits for ever."""
+        return self._writer_thread is None or self._writer_thread.is_alive()
 
     def observe(self, observer: Callable[[StoredEvent], None]) -> None:
         """Call ``observer`` for every event of every session once it is stored; it must not block."""

@@ -119,6 +119,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "not_failed": ErrorCode("Only a failed or cancelled task can be retried, and by one at a time.", (409,)),
     "not_found": ErrorCode("There is nothing at this address; for a tool: the text to replace is not there.", (404,)),
     "not_in_file": ErrorCode("The text that was to be kept as the file's does not stand in it."),
+    "not_live": ErrorCode(
+        "The event loop was blocked for too long, or an essential part of the server has ended; `/livez` tells it.",
+        (503,),
+    ),
     "not_text": ErrorCode("What stands at the address is no text."),
     "not_waiting": ErrorCode("Nobody waits for an answer to this any more.", (409,)),
     "outcome_unknown": ErrorCode("A crash interrupted the call, and its tool is not there any more."),
