@@ -26,6 +26,7 @@ from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, page, sessions, tokens
 from vgproject.utils.clock import utc_now
+from vgproject.visits import Visits
 from vgproject.watchdog import run_watchdog
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
@@ -55,7 +56,7 @@ class EnhancedRAServer:
         )
         self.app.state.draining = False
         self.app.state.closing = asyncio.Event()
-        self.app.state.metrics = Metrics()
+        self._metrics = self.app.state.metrics = Metrics()
         for router in (
             health.router,
             sessions.router,
@@ -72,13 +73,16 @@ class EnhancedRAServer:
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
         self.app.add_middleware(HostAndOriginCheck, hosts=hosts, origins=self._config.allowed_origins)
-        self.app.add_middleware(SecurityHeaders)
+        self.asgi = Visits(SecurityHeaders(self.app), self._metrics.count_visit)
+        """The application with what is also on the answer to a mistake of ours."""
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         config = self._config
         web_tokens = _load_web_tokens(config.jwt) if config.auth == "jwt" else None
-        async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
+        async with open_services(
+            self._loaded, observe=self._metrics.count_event, instruments=self._metrics.instruments()
+        ) as services:
             back_off = BackOff(config.limits.wrong_tokens)
             self.authenticator = Authenticator(
                 config.home, config.token, services.tokens, web_tokens=web_tokens, back_off=back_off
@@ -86,10 +90,13 @@ class EnhancedRAServer:
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
-            app.state.metrics.watch_connections(lambda: manager.open_connections, lambda: manager.unsent_bytes)
+            self._metrics.watch_connections(
+                lambda: manager.open_connections, lambda: manager.unsent_bytes, lambda: manager.events_behind
+            )
             app.state.services = services
             app.state.authenticator = self.authenticator
-            async with run_watchdog(config.limits, services.essential_parts()) as app.state.watchdog:
+            parts, observe = services.essential_parts(), self._metrics.count_loop_delay
+            async with run_watchdog(config.limits, parts, observe=observe) as app.state.watchdog:
                 yield
 
     async def _websocket(self, websocket: WebSocket) -> None:
@@ -141,8 +148,9 @@ class EnhancedRAServer:
         shown = f"[{host}]" if ":" in host else host
         url = f"{'https' if self._config.tls_cert else 'http'}://{shown}:{port}"
         config = uvicorn.Config(
-            self.app,
+            self.asgi,
             log_config=None,
+            access_log=False,
             ws=WebSocketProtocol,
             ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_per_message_deflate=False,  # It takes as much again of the processor, and 40 KB of each connection.

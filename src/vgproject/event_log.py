@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -143,6 +145,11 @@ class EventLog:
         self._pending: list[tuple[Batch, asyncio.Future[list[StoredEvent]]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._observers: list[Callable[[StoredEvent], None]] = []
+        self._on_commit: Callable[[int, float], None] = lambda events, seconds: None
+
+    def observe_commits(self, observer: Callable[[int, float], None]) -> None:
+        """Call ``observer`` with how many events were stored together, and the seconds that took."""
+        self._on_commit = observer
 
     def _note_writer(self) -> None:
         self._writer_thread = threading.current_thread()
@@ -169,7 +176,8 @@ class EventLog:
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_pending(), name="event log commit")
+            # In a context of its own: it stores for others than who began it, too.
+            self._committing = asyncio.create_task(self._commit_pending(), name="event log commit", context=Context())
         return await future
 
     async def _commit_pending(self) -> None:
@@ -177,7 +185,9 @@ class EventLog:
         try:
             while self._pending:
                 waiting, self._pending = self._pending, []
+                began = time.monotonic()
                 results = await self._commit([batch for batch, _ in waiting])
+                self._on_commit(sum(len(batch.records) for batch, _ in waiting), time.monotonic() - began)
                 reached: dict[str, int] = {}
                 for (batch, future), result in zip(waiting, results, strict=True):
                     if seq := self._settle(batch.session_id, future, result):
@@ -394,6 +404,10 @@ class LogCursor:
         """The log is said to reach ``seq``: whether this cursor is behind that."""
         self._reached = max(self._reached, seq)
         return self._reached > self._after
+
+    @property
+    def events_behind(self) -> int:
+        return max(self._reached - self._after, 0)
 
     async def next_events(self, max_bytes: int = BATCH_BYTES) -> list[StoredEvent]:
         """At least one and not more than ``max_bytes`` of them; empty where nothing is new: then there will be a word

@@ -7,6 +7,7 @@ from contextlib import suppress
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject.config import Limits
+from vgproject.visits import visit_of
 from vgproject.websocket_protocol import EXTENSION, WebSocketProtocol
 
 LOOKS = 4
@@ -30,6 +31,7 @@ class Outbox:
         self._delta_room = limits.connection_bytes // 8
         self.frame_bytes = limits.connection_bytes // 4
         self.closed = False
+        self._visit = visit_of(websocket.scope)
 
     @property
     def unsent_bytes(self) -> int:
@@ -79,6 +81,7 @@ class Outbox:
         if self.closed:
             return
         self.closed = True
+        self._visit.status = code
         fitting = reason.encode()[:REASON_BYTES].decode(errors="ignore")
         if self._connection:
             self._connection.end(code, fitting)

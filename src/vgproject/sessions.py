@@ -54,6 +54,7 @@ from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceVi
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
 from vgproject.session_views import session_view
+from vgproject.telemetry.spans import NO_SPANS, Spans
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
@@ -98,6 +99,7 @@ class SessionService:
         now: Clock,
         new_id: NewId,
         secrets: SecretMask | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
@@ -114,6 +116,7 @@ class SessionService:
         self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
+        self._spans = spans
 
     async def execute(self, command: c.AnyCommand, caller: Caller, *, scope: str = "") -> Ack:
         """Do what ``command`` asks, once for each ``scope``; the ack's data. Raises `VgprojectError`.
@@ -122,7 +125,12 @@ class SessionService:
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
-        await self._members.allow(command, caller)
+        about = {"session_id": command.session_id} if command.session_id else {}
+        with self._spans.open("command", {"type": command.type, **about}):
+            await self._members.allow(command, caller)
+            return await self._execute_once(command, caller, scope)
+
+    async def _execute_once(self, command: c.AnyCommand, caller: Caller, scope: str) -> Ack:
         if answer := await self._first_answer(scope):
             return answer
         command = self._without_secrets(command)
@@ -377,6 +385,7 @@ class SessionService:
             project, then = self._project.resolve(), [_event(request, admission, answer, task_id=task_id)]
             title = first_line(request.content) or project.name or str(project)
             await self._store_session(session_id, project, title, SessionSettings(), admission, then=then)
+        self._spans.begin_task(task_id, 1)
         await self._engine.submit(TaskInput(session_id, task_id))
         return answer
 
@@ -435,6 +444,7 @@ class SessionService:
         stored = await self._say(view.session_id, retried, admission, answer, key=key, task_id=task.task_id)
         if not stored.inserted:
             raise ConflictError("Somebody else has just retried the task.", code="not_failed")
+        self._spans.begin_task(task.task_id, retried.attempt)
         await self._engine.submit(TaskInput(view.session_id, task.task_id, retried.attempt, phase))
         return answer
 

@@ -34,7 +34,7 @@ class Subscription:
         may_read: Callable[[], Awaitable[None]],
     ) -> None:
         """``may_read`` raises where the client may not see the session any more."""
-        self._session_id = session_id
+        self.session_id = session_id
         self._cursor = LogCursor(event_log, session_id, after)
         self._deltas = deltas
         self._event_log = event_log
@@ -47,6 +47,10 @@ class Subscription:
         self._held = 0
         self._lost = False
         self._deltas_sent_at = 0.0
+
+    @property
+    def events_behind(self) -> int:
+        return self._cursor.events_behind
 
     def on_wake(self, seq: int) -> None:
         self._cursor.reach(seq)
@@ -79,7 +83,7 @@ class Subscription:
 
     async def run(self) -> None:
         """Send until cancelled. What is in the making when the client comes is told from its beginning."""
-        stop = self._event_log.listen(self._session_id, self)
+        stop = self._event_log.listen(self.session_id, self)
         self._lost = self._deltas != "none"
         try:
             await self._send_events()
@@ -106,10 +110,10 @@ class Subscription:
                 await asyncio.wait_for(self._news.wait(), self._heartbeat_seconds)
                 return
             except TimeoutError:
-                head = await self._event_log.head(self._session_id)
+                head = await self._event_log.head(self.session_id)
                 if self._cursor.reach(head.seq):
                     return
-                beat = Heartbeat(session_id=self._session_id, head_seq=head.seq)
+                beat = Heartbeat(session_id=self.session_id, head_seq=head.seq)
                 await self._outbox.send(beat.model_dump_json().encode())
 
     async def _send_deltas(self) -> None:
@@ -125,7 +129,7 @@ class Subscription:
 
     def _take_deltas(self) -> Iterator[bytes]:
         """What has come until the first is asked for."""
-        deltas = self._broker.partial(self._session_id) if self._lost else list(self._buffer.values())
+        deltas = self._broker.partial(self.session_id) if self._lost else list(self._buffer.values())
         self._lost = False
         self._empty_buffer()
         for delta in deltas:

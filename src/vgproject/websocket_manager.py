@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import get_args
+from weakref import WeakSet
 
 import orjson
 from pydantic import ValidationError
@@ -32,8 +34,10 @@ from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.subscription import Subscription
+from vgproject.telemetry.log_context import add_ids, log_ids
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
+from vgproject.visits import visit_of
 
 MAX_BAD_FRAMES = 100
 NOTICE_SECONDS = 1.0
@@ -41,6 +45,10 @@ NOTICE_SECONDS = 1.0
 CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
 HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029}
+
+OwnCommand = c.Ping | c.Hello | c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory
+OWN_COMMANDS = get_args(OwnCommand)
+"""Those of the connection, not of a session."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +80,7 @@ class ConnectionState:
     id: str = field(default_factory=lambda: new_id("con"))
     subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """By session, or by `_topic` of a memory."""
+    subscribed: "WeakSet[Subscription]" = field(default_factory=WeakSet)
     bad_frames: int = 0
     let_go: Callable[[], None] = lambda: None
     """Ends the watch over its token."""
@@ -91,6 +100,11 @@ class WebSocketManager:
     @property
     def unsent_bytes(self) -> int:
         return sum(state.outbox.unsent_bytes for state in self._connections)
+
+    @property
+    def events_behind(self) -> int:
+        """How far the subscription that is most behind its session's log is behind."""
+        return max((one.events_behind for state in self._connections for one in state.subscribed), default=0)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one WebSocket from its handshake to its end."""
@@ -123,6 +137,7 @@ class WebSocketManager:
     def _watch(self, state: ConnectionState) -> None:
         """Close the connection when its token ends."""
         state.let_go()
+        visit_of(state.websocket.scope).user = state.caller.user_id if state.caller else ""
         if state.caller:
             state.let_go = self._services.live_access.hold(state.caller, state.outbox.close)
 
@@ -171,7 +186,8 @@ class WebSocketManager:
             if wait := state.bucket.take():
                 raise RateLimitedError("Too many commands: wait a little.", retry_after_ms=round(wait * 1000) + 1)
             command = _parse_command(fields)
-            answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
+            with log_ids(session_id=command.session_id):
+                answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
             if answer is not None:
                 await state.outbox.send(answer.model_dump_json().encode())
         except VgprojectError as error:
@@ -203,6 +219,18 @@ class WebSocketManager:
     async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
         if state.caller is None and COMMANDS[command.type] != OPEN:
             raise CommandError("Say hello with a token first.", code="unauthenticated")
+        if isinstance(command, OWN_COMMANDS):
+            with self._services.instruments.spans.open("command", {"type": command.type}):
+                return await self._execute_own(state, command)
+        assert state.caller is not None
+        answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
+        ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
+        await state.outbox.send(ack.model_dump_json().encode())
+        if isinstance(command, c.TaskCommand) and command.session_id is None:
+            await self._follow(state, answer["session_id"], after=0, deltas="all")
+        return None
+
+    async def _execute_own(self, state: ConnectionState, command: OwnCommand) -> f.Ack | f.Pong | None:
         if isinstance(command, c.Ping):
             return f.Pong(id=command.id, time=to_wire(utc_now()))
         if isinstance(command, c.Hello):
@@ -217,15 +245,8 @@ class WebSocketManager:
         if isinstance(command, c.SubscribeMemory):
             await self._subscribe_memory(state, state.caller, command)
             return None
-        if isinstance(command, c.UnsubscribeMemory):
-            await self._unsubscribe(state, _topic(await self._memory_of(command, state.caller)))
-            return f.Ack(id=command.id)
-        answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
-        ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
-        await state.outbox.send(ack.model_dump_json().encode())
-        if isinstance(command, c.TaskCommand) and command.session_id is None:
-            await self._follow(state, answer["session_id"], after=0, deltas="all")
-        return None
+        await self._unsubscribe(state, _topic(await self._memory_of(command, state.caller)))
+        return f.Ack(id=command.id)
 
     async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
         caller = (
@@ -320,6 +341,9 @@ class WebSocketManager:
     async def _run_subscription(self, state: ConnectionState, subscription: Subscription | MemorySubscription) -> None:
         """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
         ours the connection is closed: the client comes back with what it has."""
+        if isinstance(subscription, Subscription):
+            add_ids(session_id=subscription.session_id)
+            state.subscribed.add(subscription)
         with suppress(WebSocketDisconnect):
             try:
                 await subscription.run()

@@ -45,15 +45,12 @@ async def test_every_frame_of_a_real_run_is_as_the_document_says(tmp_path: Path)
             session_id = next(frame["session_id"] for frame in received if "seq" in frame)
             page = (await client.get(f"/v1/sessions/{session_id}/events")).json()
             problem = (await client.get("/v1/sessions/nowhere")).json()
-            metrics = (await client.get("/metrics")).text
     check("Command", command, served["components"])
     for frame in received:
         check("Outgoing", frame, served["components"])
     validate(openapi)
     check("EventPage", page, openapi["components"])
     check("Problem", problem, openapi["components"])
-    assert 'vgproject_tasks_total{end="completed"} 1.0' in metrics
-    assert "vgproject_open_connections 1.0" in metrics
 
 
 async def test_every_route_needs_a_token_but_the_health_checks(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection
 from vgproject.access.permissions import ROUTES, Caller, expect_role
 from vgproject.bootstrap import Services
 from vgproject.errors import UnauthenticatedError
+from vgproject.telemetry.log_context import add_ids
+from vgproject.visits import visit_of
 
 
 def get_services(connection: HTTPConnection) -> Services:
@@ -21,6 +23,8 @@ async def get_caller(connection: HTTPConnection) -> Caller:
     caller: Caller | None = await connection.app.state.authenticator.identify(connection)
     if caller is None:
         raise UnauthenticatedError("A token is needed: send `Authorization: Bearer …`.")
+    visit_of(connection.scope).user = caller.user_id
+    add_ids(session_id=connection.path_params.get("session_id"))
     need = ROUTES[connection.scope["method"], connection.scope["route"].path]
     if need.place == "server":
         expect_role(caller, need.role)

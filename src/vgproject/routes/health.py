@@ -1,5 +1,7 @@
 """Whether the server lives, whether it can take work, and its figures."""
 
+import asyncio
+from contextlib import suppress
 from functools import partial
 
 from fastapi import APIRouter
@@ -7,12 +9,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 
-from vgproject.errors import VgprojectError
+from vgproject.errors import StorageError, VgprojectError
 from vgproject.metrics import Metrics
 from vgproject.problems import problem_response
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.schema.frames import Problem, Readiness
 from vgproject.watchdog import Watchdog
+
+COUNT_SECONDS = 2
 
 router = APIRouter(tags=["health"])
 
@@ -46,7 +50,11 @@ async def ready(request: Request, services: ServicesDep) -> JSONResponse:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def read_metrics(request: Request, caller: CallerDep) -> Response:
-    """Figures for Prometheus."""
+async def read_metrics(request: Request, services: ServicesDep, caller: CallerDep) -> Response:
+    """Figures for Prometheus; without those of the database where it does not give them soon."""
     metrics: Metrics = request.app.state.metrics
-    return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    counts = None
+    with suppress(StorageError, TimeoutError):
+        async with asyncio.timeout(COUNT_SECONDS), services.database.unit_of_work() as work:
+            counts = await work.sessions.count_open()
+    return Response(metrics.render(counts), media_type=CONTENT_TYPE_LATEST)
