@@ -25,6 +25,7 @@ from vgproject.project_file import read_project_file
 from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
 from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
+from vgproject.telemetry.settings import TelemetrySettings
 from vgproject.tools.mcp import McpSettings, ServerName
 from vgproject.tools.web import WebSettings
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
@@ -127,6 +128,7 @@ class Config(BaseModel):
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses whose ``X-Forwarded-For`` is believed."""
     limits: Limits = Limits()
+    telemetry: TelemetrySettings = TelemetrySettings()
     sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()
     memory: MemorySettings = MemorySettings()
@@ -200,6 +202,7 @@ class Loaded:
             "token": self.config.token or "",
             "jwt secret": self.config.jwt.secret or "",
             "database password": password,
+            "otlp headers": self.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").partition("=")[2],
         }
 
     def with_config(self, **changes: Any) -> Self:

@@ -25,6 +25,7 @@ from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, page, sessions, tokens
+from vgproject.telemetry.spans import Observer
 from vgproject.utils.clock import utc_now
 from vgproject.visits import Visits
 from vgproject.watchdog import run_watchdog
@@ -78,11 +79,14 @@ class EnhancedRAServer:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        config = self._config
+        config, metrics = self._config, self._metrics
         web_tokens = _load_web_tokens(config.jwt) if config.auth == "jwt" else None
-        async with open_services(
-            self._loaded, observe=self._metrics.count_event, instruments=self._metrics.instruments()
-        ) as services:
+        async with (
+            _open_traces(self._loaded) as observers,
+            open_services(
+                self._loaded, observe=metrics.count_event, instruments=metrics.instruments(*observers)
+            ) as services,
+        ):
             back_off = BackOff(config.limits.wrong_tokens)
             self.authenticator = Authenticator(
                 config.home, config.token, services.tokens, web_tokens=web_tokens, back_off=back_off
@@ -90,13 +94,13 @@ class EnhancedRAServer:
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
-            self._metrics.watch_connections(
+            metrics.watch_connections(
                 lambda: manager.open_connections, lambda: manager.unsent_bytes, lambda: manager.events_behind
             )
             app.state.services = services
             app.state.authenticator = self.authenticator
-            parts, observe = services.essential_parts(), self._metrics.count_loop_delay
-            async with run_watchdog(config.limits, parts, observe=observe) as app.state.watchdog:
+            parts = services.essential_parts()
+            async with run_watchdog(config.limits, parts, observe=metrics.count_loop_delay) as app.state.watchdog:
                 yield
 
     async def _websocket(self, websocket: WebSocket) -> None:
@@ -250,6 +254,28 @@ def _load_web_tokens(settings: JwtSettings) -> WebTokens:
     """Raises `ConfigError`."""
     web_tokens: WebTokens = resolve_name("vgproject.access.web_tokens:WebTokens")(settings, now=utc_now)
     return web_tokens
+
+
+@asynccontextmanager
+async def _open_traces(loaded: Loaded) -> AsyncIterator[list[Observer]]:
+    """Who is told of spans: a trace collector, where one is configured.
+
+    Raises `ConfigError` where what that takes is not installed.
+    """
+    endpoint = loaded.config.telemetry.traces_endpoint(loaded.environ)
+    if endpoint is None:
+        yield []
+        return
+    try:
+        traces = resolve_name("vgproject.telemetry.otlp:OtlpTraces")(endpoint, __version__)
+    except ImportError as error:
+        raise ConfigError(
+            f"Traces cannot be sent to {endpoint}: install `vgproject[telemetry]`, or unset the endpoint."
+        ) from error
+    try:
+        yield [traces.take]
+    finally:
+        await asyncio.to_thread(traces.close)
 
 
 def _is_secure(request: Request) -> bool:

@@ -313,8 +313,11 @@ class Pipeline:
             key=f"{run.task.key}/{phase}/{attempt}",
             started_at=from_wire(started.frame().time).timestamp(),
             goes_on=run.control.goes_on,
-        ):
-            return await self._do_phase(run, phase, settings, attempt, model)
+        ) as span:
+            completion = await self._do_phase(run, phase, settings, attempt, model)
+            end, label = run.span(phase).end, f"{phase.capitalize()} complete"
+            span.was_told = not (await run.reporter.send_progress(end, label, f"{phase}/end")).inserted
+            return completion
 
     async def _do_phase(
         self, run: TaskRun, phase: Phase, settings: PhaseSettings, attempt: int, model: str
@@ -356,7 +359,6 @@ class Pipeline:
             ) from error
         await run.reporter.send_update(completion, f"{phase}/complete")
         await run.memory.complete(completion, memory, context)
-        await run.reporter.send_progress(span.end, f"{phase.capitalize()} complete", f"{phase}/end")
         return completion
 
     async def _open_workspace(self, run: TaskRun) -> Workspace:

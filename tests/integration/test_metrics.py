@@ -27,8 +27,10 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 
 async def test_a_task_is_counted_by_what_it_did_and_nobody_is_named(tmp_path: Path) -> None:
+    counted = script()
+    counted["phases"]["planning"][0] |= {"output_tokens": 7, "cost_usd": 0.5}
     async with (
-        running_server(tmp_path) as url,
+        running_server(tmp_path, model=write_script(tmp_path, counted)) as url,
         httpx.AsyncClient(base_url=url, headers=HEADERS) as client,
         open_websocket(url) as watching,
     ):
@@ -66,9 +68,10 @@ async def test_a_task_is_counted_by_what_it_did_and_nobody_is_named(tmp_path: Pa
         ("events_behind", {}, 0),
     ]:
         assert value(found, name, **labels) == expected, name
-    assert value(found, "model_tokens_total", **by_model, direction="output") > 0
+    assert value(found, "model_tokens_total", **by_model, direction="output") == 7
+    assert value(found, "model_cost_usd_total", **by_model) == 0.5
     assert value(found, "deltas_total", type="text_delta") > 0
-    assert value(found, "commit_events_sum") == sum(
+    assert value(found, "commit_events_sum") >= sum(
         count for (name, _), count in found.items() if name == "vgproject_events_total"
     )
     assert value(found, "commit_seconds_count") > 0
