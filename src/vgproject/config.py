@@ -65,6 +65,8 @@ class Limits(BaseModel):
     """A connection that takes nothing for so long is closed with 4008."""
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Of one HTTP request."""
+    request_seconds: float = Field(default=30, gt=0)
+    """What a client gets to send a whole HTTP request, from the opening of the connection or the request's first byte."""
     heartbeat_seconds: float = Field(default=15, gt=0)
     """How often a subscription that has nothing to say shows that it is alive."""
     wrong_tokens: int = Field(default=10, ge=0)

@@ -22,6 +22,7 @@ from vgproject.bootstrap import open_services
 from vgproject.config import Config, Loaded
 from vgproject.errors import BadInputError, ConfigError, UnauthenticatedError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
+from vgproject.http_protocol import with_deadline
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import documents, health, memory, page, sessions, tokens
@@ -74,7 +75,8 @@ class EnhancedRAServer:
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
         self.app.add_middleware(HostAndOriginCheck, hosts=hosts, origins=self._config.allowed_origins)
-        self.asgi = Visits(SecurityHeaders(self.app), self._metrics.count_visit)
+        secured = SecurityHeaders(self.app, speaks_tls=self._config.tls_cert is not None)
+        self.asgi = Visits(secured, self._metrics.count_visit)
         """The application with what is also on the answer to a mistake of ours."""
 
     @asynccontextmanager
@@ -155,6 +157,7 @@ class EnhancedRAServer:
             self.asgi,
             log_config=None,
             access_log=False,
+            http=with_deadline(self._config.limits.request_seconds),
             ws=WebSocketProtocol,
             ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_per_message_deflate=False,  # It takes as much again of the processor, and 40 KB of each connection.
