@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vgproject.telemetry.log_context import log_ids
 from vgproject.utils.ids import new_id
+from vgproject.websocket_protocol import EXTENSION, WebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,8 @@ class Visits:
         seconds = time.monotonic() - visit.began
         if visit.method == WEBSOCKET:
             visit.status = visit.status or ABNORMAL
+            connection: WebSocketProtocol | None = visit.scope["extensions"].get(EXTENSION)
+            visit.bytes_out += connection.written_bytes if connection else 0
         self._count(visit, seconds)
         fields: dict[str, Any] = {
             "method": visit.method,
