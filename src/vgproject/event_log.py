@@ -284,6 +284,7 @@ class EventLog:
             question=data.get(_QUESTIONS.get(type_, "")),
             member=member_of(type_, data),
             answer=event.answer,
+            user_id=event.actor.id if event.actor.kind == "user" else None,
         )
 
     async def _epoch(self, session_id: str) -> str:
@@ -301,10 +302,24 @@ class EventLog:
         return _stored(session_id, record) if record else None
 
     async def read(
-        self, session_id: str, *, after: int, limit: int = BATCH_EVENTS, max_bytes: int | None = None
+        self,
+        session_id: str,
+        *,
+        after: int,
+        limit: int = BATCH_EVENTS,
+        max_bytes: int | None = None,
+        types: Collection[str] = (),
     ) -> list[StoredEvent]:
         """The first always, then those whose payloads are as stored, with it, not more than ``max_bytes``."""
-        return await self._read_events(session_id, after, limit, (), max_bytes)
+        return await self._read_events(session_id, after, limit, tuple(types), max_bytes)
+
+    async def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[StoredEvent]:
+        """The last ones before the seq ``before``, in order; fewer than ``limit`` where they are more than ``max_bytes``."""
+
+        def read() -> list[Record]:
+            return self._read_store.read_before(session_id, before=before, limit=limit, max_bytes=max_bytes)
+
+        return [_stored(session_id, record) for record in await self._read(read)]
 
     async def read_types(
         self, session_id: str, types: Collection[str], *, after: int = 0, limit: int = 1_000_000

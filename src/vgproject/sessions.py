@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vgproject.access.allowances import Allowances
 from vgproject.access.members import MemberCommand, Members
+from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.permissions import SEE, Caller, check_project
 from vgproject.agents.base import TaskInput
 from vgproject.engine import Engine
@@ -87,6 +89,8 @@ class SessionService:
         *,
         database: Database,
         members: Members,
+        allowances: Allowances,
+        open_tasks: OpenTasks,
         event_log: EventLog,
         memory: MemoryCommands,
         llm: Llm,
@@ -104,6 +108,8 @@ class SessionService:
         """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
         self._members = members
+        self._allowances = allowances
+        self._open_tasks = open_tasks
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
@@ -212,6 +218,7 @@ class SessionService:
         check_project(project, self._project, admission.caller)
         await self._members.allow_settings(command.settings, self._settings.defaults, admission.caller, None)
         self._check(command.settings, project=project)
+        self._allowances.take_session(admission.caller)
         project = project.resolve()
         session_id = admission.make_id("ses")
         title = command.title or project.name or str(project)
@@ -327,6 +334,7 @@ class SessionService:
     async def fork(self, session_id: str, caller: Caller, *, to_seq: int | None = None) -> SessionView:
         """A new session that begins with this one's conversation and files as they were at ``to_seq``."""
         view = await self.get_session(session_id, caller)
+        self._allowances.take_session(caller)
         admission = Admission(caller, "", self._new_id)
         new_id = admission.make_id("ses")
         forked = await self._files.fork(view, to_seq, new_id)
@@ -377,17 +385,22 @@ class SessionService:
         self._engine.expect_open()
         new_id, task_id = admission.make_id("ses"), admission.make_id("tsk")
         answer = {"session_id": session_id or new_id, "task_id": task_id}
-        if session_id:
-            await self._say(session_id, request, admission, answer, task_id=task_id)
-        else:
-            session_id = new_id
-            self._check(SessionSettings(), project=self._project)
-            project, then = self._project.resolve(), [_event(request, admission, answer, task_id=task_id)]
-            title = first_line(request.content) or project.name or str(project)
-            await self._store_session(session_id, project, title, SessionSettings(), admission, then=then)
+        async with self._open_tasks.place(admission.caller):
+            if session_id:
+                await self._say(session_id, request, admission, answer, task_id=task_id)
+            else:
+                await self._store_first_task(new_id, request, admission, answer)
         self._spans.begin_task(task_id, 1)
-        await self._engine.submit(TaskInput(session_id, task_id))
+        await self._engine.submit(TaskInput(answer["session_id"], task_id))
         return answer
+
+    async def _store_first_task(self, session_id: str, request: TaskQueued, admission: Admission, answer: Ack) -> None:
+        """In a session of its own, of the default project."""
+        self._check(SessionSettings(), project=self._project)
+        self._allowances.take_session(admission.caller)
+        project, then = self._project.resolve(), [_event(request, admission, answer, task_id=answer["task_id"])]
+        title = first_line(request.content) or project.name or str(project)
+        await self._store_session(session_id, project, title, SessionSettings(), admission, then=then)
 
     async def _message(self, command: c.Message, admission: Admission) -> Ack:
         view = await self._session(command, admission)
@@ -441,7 +454,8 @@ class SessionService:
         retried = TaskRetried(phase=phase, attempt=row.attempt + 1)
         key = f"{task.task_id}/{retried.attempt}/retried"
         answer = {"task_id": task.task_id, "phase": phase}
-        stored = await self._say(view.session_id, retried, admission, answer, key=key, task_id=task.task_id)
+        async with self._open_tasks.place(admission.caller):
+            stored = await self._say(view.session_id, retried, admission, answer, key=key, task_id=task.task_id)
         if not stored.inserted:
             raise ConflictError("Somebody else has just retried the task.", code="not_failed")
         self._spans.begin_task(task.task_id, retried.attempt)

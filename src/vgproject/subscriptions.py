@@ -29,6 +29,12 @@ class Subscriptions:
         self._following: dict[str, Following] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._following
+
+    def count_beside(self, topic: str | None) -> int:
+        return len(self._following.keys() - {topic})
+
     @property
     def events_behind(self) -> int:
         """Of the one that is most behind its session's log. One that is live is not behind."""

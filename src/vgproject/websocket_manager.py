@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
 from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
+from vgproject.access.token_bucket import Rate, TokenBucket
 from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
 from vgproject.errors import (
@@ -35,6 +36,7 @@ from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.session_feeds import SessionFeeds
+from vgproject.standing import read_snapshots
 from vgproject.subscription import Subscription
 from vgproject.subscriptions import Subscriptions
 from vgproject.telemetry.log_context import log_ids
@@ -43,11 +45,15 @@ from vgproject.utils.ids import new_id
 from vgproject.visits import visit_of
 
 MAX_BAD_FRAMES = 100
+PATIENCE = Rate(MAX_BAD_FRAMES / 60, MAX_BAD_FRAMES)
+"""So many bad or refused frames at once, or in a minute, are answered: whoever goes on is closed."""
+CHEAP = {"ping": 0.1, "hello": 0.1}
+"""What these cost of a command."""
 NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
 CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
-HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029}
+HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029, "rate_limited": 4029}
 
 OwnCommand = c.Ping | c.Hello | c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory
 OWN_COMMANDS = get_args(OwnCommand)
@@ -56,33 +62,16 @@ OWN_COMMANDS = get_args(OwnCommand)
 logger = logging.getLogger(__name__)
 
 
-class TokenBucket:
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._tokens, self._at = float(burst), time.monotonic()
-
-    def take(self) -> float:
-        """Zero, or the seconds until there is a token."""
-        now = time.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
-        if self._tokens < 1:
-            return (1 - self._tokens) / self._per_second
-        self._tokens -= 1
-        return 0.0
-
-
 @dataclass(eq=False)
 class ConnectionState:
     """What one connection holds; all of it goes away with it."""
 
     websocket: WebSocket
     outbox: Outbox
-    bucket: TokenBucket
     caller: Caller | None = None
     id: str = field(default_factory=lambda: new_id("con"))
     subscriptions: Subscriptions = field(init=False)
-    bad_frames: int = 0
+    patience: TokenBucket = field(default_factory=lambda: TokenBucket(PATIENCE, time.monotonic()))
     let_go: Callable[[], None] = lambda: None
     """Ends the watch over its token."""
 
@@ -117,11 +106,11 @@ class WebSocketManager:
         """Serve one WebSocket from its handshake to its end."""
         wanted = websocket.scope.get("subprotocols", [])
         await websocket.accept(subprotocol=f.PROTOCOL if f.PROTOCOL in wanted else None)
-        bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
-        state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
+        state = ConnectionState(websocket, Outbox(websocket, self._limits))
         state.subscriptions = Subscriptions(state.outbox, partial(self._refuse, state, None))
         try:
             state.caller = await self._authenticator.identify(websocket)
+            self._services.allowances.take_handshake(state.caller, address_of(websocket))
         except VgprojectError as error:
             await state.outbox.close(HANDSHAKE_CLOSES.get(error.code, 1013), error.message)
             return
@@ -154,18 +143,12 @@ class WebSocketManager:
         return caller is not None and users[caller.user_id] >= self._limits.connections_per_user
 
     async def _welcome(self, state: ConnectionState) -> None:
-        limits = f.Limits(
-            frame_bytes=self._limits.frame_bytes,
-            commands_per_second=self._limits.commands_per_second,
-            command_burst=self._limits.command_burst,
-            connections_per_user=self._limits.connections_per_user,
-        )
         caller = state.caller
         welcome = f.Welcome(
             server_version=__version__,
             user=caller.user_id if caller else None,
             role=caller.role if caller else None,
-            limits=limits,
+            limits=f.Limits.model_validate(self._limits.model_dump(include=set(f.Limits.model_fields))),
             sandbox=self._services.sandbox.text,
         )
         await state.outbox.send(welcome.model_dump_json().encode())
@@ -191,8 +174,8 @@ class WebSocketManager:
             fields = _parse_frame(frame)
             given_id = fields.get("id")
             command_id = given_id if isinstance(given_id, str) else None
-            if wait := state.bucket.take():
-                raise RateLimitedError("Too many commands: wait a little.", retry_after_ms=round(wait * 1000) + 1)
+            cost = CHEAP.get(str(fields.get("type")), 1.0)
+            self._services.allowances.take_command(state.caller, address_of(state.websocket), cost=cost)
             command = _parse_command(fields)
             with log_ids(session_id=command.session_id):
                 answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
@@ -215,9 +198,8 @@ class WebSocketManager:
             details=details,
         )
         await state.outbox.send(f.ErrorAnswer(id=command_id, data=data).model_dump_json().encode())
-        if error.code in ("bad_frame", "rate_limited"):
-            state.bad_frames += 1
-        if state.bad_frames > MAX_BAD_FRAMES:
+        is_abuse = error.code in ("bad_frame", "rate_limited") and state.patience.take(time.monotonic()) > 0
+        if is_abuse:
             await state.outbox.close(4029 if error.code == "rate_limited" else 4400, error.message)
         elif isinstance(error, UnauthenticatedError):
             await state.outbox.close(4401, error.message)
@@ -231,10 +213,13 @@ class WebSocketManager:
             with self._services.instruments.spans.open("command", {"type": command.type}):
                 return await self._execute_own(state, command)
         assert state.caller is not None
+        makes_session = isinstance(command, c.TaskCommand) and command.session_id is None
+        if makes_session:
+            self._expect_room(state)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
         ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
         await state.outbox.send(ack.model_dump_json().encode())
-        if isinstance(command, c.TaskCommand) and command.session_id is None:
+        if makes_session and answer["session_id"] not in state.subscriptions:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
 
@@ -267,6 +252,8 @@ class WebSocketManager:
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
             raise RateLimitedError(_TOO_MANY, code="too_many_connections")
+        if state.caller and (state.caller.user_id, state.caller.role) != (caller.user_id, caller.role):
+            await state.subscriptions.drop_all()
         state.caller = replace(caller, client=command.client or "")
         self._watch(state)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
@@ -275,20 +262,29 @@ class WebSocketManager:
         if command.session_id is None:
             raise CommandError("The command 'subscribe' needs a session_id.")
         view = await self._services.sessions.get_session(command.session_id, caller)
-        recovered = command.epoch in (None, view.epoch) and command.after <= view.head_seq
+        self._expect_room(state, view.session_id)
+        recovered = bool(command.last) or (command.epoch in (None, view.epoch) and command.after <= view.head_seq)
+        after = max(0, view.head_seq - command.last) if command.last else command.after if recovered else 0
         subscribed = f.Subscribed(
             id=command.id,
             session_id=view.session_id,
             recovered=recovered,
             head_seq=view.head_seq,
             epoch=view.epoch,
+            from_seq=after + 1,
         )
         await state.subscriptions.drop(view.session_id)
         await state.outbox.send(subscribed.model_dump_json().encode())
         if not recovered:
             await state.outbox.send(f.Snapshot(session=view).model_dump_json().encode())
-        after = command.after if recovered else 0
+        elif command.last and after:
+            await self._send_standing(state, view, before=after + 1)
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
+
+    async def _send_standing(self, state: ConnectionState, view: f.SessionView, *, before: int) -> None:
+        max_bytes = state.outbox.frame_bytes
+        for frame in await read_snapshots(self._services.event_log, view, before=before, max_bytes=max_bytes):
+            await state.outbox.send(frame)
 
     async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: Deltas) -> None:
         subscription = Subscription(
@@ -303,6 +299,7 @@ class WebSocketManager:
 
     async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
         namespace = await self._memory_of(command, caller)
+        self._expect_room(state, _topic(namespace))
         head = await self._services.memory.begin(namespace)
         recovered = command.epoch in (None, head.epoch) and command.after <= head.memory_seq
         subscribed = f.MemorySubscribed(
@@ -330,6 +327,15 @@ class WebSocketManager:
         return self._services.memory_commands.namespace(
             caller, scope=command.scope, project=command.project, of_session=of_session
         )
+
+    def _expect_room(self, state: ConnectionState, topic: str | None = None) -> None:
+        """For another subscription, or for that of ``topic`` anew. Raises `RateLimitedError`."""
+        others = state.subscriptions.count_beside(topic)
+        if others >= self._limits.subscriptions_per_connection:
+            raise RateLimitedError(
+                f"This connection follows {others} sessions and memories, and may follow no more: unsubscribe from one.",
+                code="too_many_subscriptions",
+            )
 
     async def _expect_reader(self, state: ConnectionState, session_id: str) -> None:
         """Raises `ForbiddenError`: what is not to be known of any more was known."""

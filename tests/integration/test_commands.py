@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from sample import script, write_script
+from vgproject.access.allowances import Allowances
 from vgproject.access.members import Members
+from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.permissions import Caller
+from vgproject.access.token_bucket import Rate
 from vgproject.agents.base import Steps, TaskInput
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
@@ -205,6 +208,8 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         sessions = SessionService(
             database=database,
             members=Members(database),
+            allowances=Allowances(commands=Rate(1, 1), handshakes=Rate(1, 1), sessions=Rate(1000, 1000)),
+            open_tasks=OpenTasks(database, 1000),
             event_log=event_log,
             memory=MemoryCommands(
                 memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now

@@ -82,6 +82,25 @@ async def test_each_session_counts_its_events_from_one(event_log: EventLog) -> N
     assert (await event_log.head("one")).seq == 2
 
 
+async def test_what_is_read_from_the_end_is_the_end_of_what_is_read_from_the_beginning(event_log: EventLog) -> None:
+    for session_id in ("one", "two", "one"):
+        await event_log.append(session_id, [message("x" * (40 * number % 97)) for number in range(15)])
+    whole = await event_log.read("one", after=0)
+
+    for before in (1, 2, 15, 30, 31, 10**15):
+        for limit in (1, 7, 1000):
+            for max_bytes in (1, 1000, 1_000_000):
+                earlier = [event for event in whole if event.seq < before][-limit:]
+                sizes = [
+                    sum(len(event.payload) - len(f'"seq":{event.seq},') for event in earlier[start:])
+                    for start in range(len(earlier))
+                ]
+                expected = [event for event, size in zip(earlier, sizes, strict=True) if size <= max_bytes] or earlier[
+                    -1:
+                ]
+                assert await event_log.read_before("one", before=before, limit=limit, max_bytes=max_bytes) == expected
+
+
 async def test_an_event_with_a_known_key_is_not_stored_again(event_log: EventLog) -> None:
     [first] = await event_log.append("one", [message("a", key="k")])
     [again] = await event_log.append("one", [message("changed", key="k")])

@@ -99,6 +99,9 @@ export type Answer = Ack | ErrorAnswer | Pong | Welcome | Subscribed | Snapshot 
  */
 export type Frames = (Event | Delta | MemoryFrame)[];
 
+/**
+ * As another user, or in another role, it ends what the connection followed before.
+ */
 export interface Hello {
   type: "hello";
   /**
@@ -238,6 +241,10 @@ export interface Subscribe {
    * The seq of the last event the client has.
    */
   after?: number;
+  /**
+   * In place of ``after``: so many events from the end, then the live ones. ``subscribed`` says from which on.
+   */
+  last?: number | null;
   /**
    * The epoch that the client has; where the log's is another, ``after`` does not count.
    */
@@ -3418,27 +3425,70 @@ export interface Welcome {
    */
   sandbox: string;
 }
+/**
+ * As configured, under the same names. What is of a user counts over all connections and requests.
+ */
 export interface Limits {
   /**
-   * Of one frame to the server.
+   * Of one frame to the server; a larger one closes the connection.
    */
   frame_bytes: number;
   /**
-   * In the long run.
+   * Of one HTTP request.
+   */
+  body_bytes: number;
+  /**
+   * Of one user, in the long run.
    */
   commands_per_second: number;
   /**
    * How many commands may come at once.
    */
   command_burst: number;
+  /**
+   * How many connections one user may open, in the long run.
+   */
+  handshakes_per_second: number;
+  /**
+   * How many may be opened at once.
+   */
+  handshake_burst: number;
+  /**
+   * How many may be open.
+   */
   connections_per_user: number;
+  subscriptions_per_connection: number;
+  /**
+   * How many one user may make.
+   */
+  sessions_per_hour: number;
+  /**
+   * How many a user may have that are not ended: waiting, running or paused.
+   */
+  running_tasks_per_user: number;
+  /**
+   * What is held for a client that reads slowly; a frame of many events is at most a quarter of it.
+   */
+  connection_bytes: number;
+  /**
+   * A client that takes nothing for so long is closed with 4008.
+   */
+  stalled_seconds: number;
+  /**
+   * How often a subscription shows that it is alive.
+   */
+  heartbeat_seconds: number;
+  /**
+   * How long a connection without a token may take to say hello.
+   */
+  hello_seconds: number;
 }
 export interface Subscribed {
   type: "subscribed";
   id?: string | null;
   session_id: string;
   /**
-   * False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first.
+   * False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first. A ``snapshot`` follows also where only the ``last`` events were asked for and there are others before them.
    */
   recovered: boolean;
   /**
@@ -3446,13 +3496,26 @@ export interface Subscribed {
    */
   head_seq: number;
   epoch: string;
+  /**
+   * The first seq that will be sent.
+   */
+  from_seq?: number | null;
 }
 /**
- * The state of a session, for a client whose cursor cannot be used; its events follow from the first.
+ * The state of a session, for a client whose cursor cannot be used, whose events follow from the first; or who asked
+ * for the last ones only: then in one frame or several, with what still stands of the events before those.
  */
 export interface Snapshot {
   type: "snapshot";
   session: SessionView;
+  /**
+   * In order, with holes: who takes these in knows of tasks, phases, plan, progress, cost, settings, changed files and open questions what it would know from all events; not what was said and done.
+   */
+  standing?: EventFrame[];
+  /**
+   * More of the same follows in the next ``snapshot``.
+   */
+  more?: boolean;
 }
 /**
  * A session as lists, answers and snapshots show it.
@@ -3514,6 +3577,37 @@ export interface TaskView {
   content: string;
   created_at: string;
   ended_at?: string | null;
+}
+/**
+ * An event as sent. ``data`` belongs to ``type``, by ``events.EVENT_TYPES``.
+ */
+export interface EventFrame {
+  type: string;
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: {
+    [k: string]: unknown;
+  };
 }
 /**
  * The state follows as ``memory_snapshot`` where the command had no cursor, or one that cannot be used.

@@ -35,7 +35,7 @@ class BackOff:
 
     def expect_patience(self, address: str, token: str) -> None:
         """Raises `RateLimitedError` where the address has to wait before it tries another token."""
-        record = self._records.get(_network(address))
+        record = self._records.get(network_of(address))
         if record is None or _digest(token) in self._right:
             return
         waits = record.last_at + self._seconds_after(record.wrong) - self._monotonic()
@@ -51,7 +51,7 @@ class BackOff:
 
     def note_wrong(self, address: str, token: str) -> None:
         self._right.pop(_digest(token), None)
-        now, network = self._monotonic(), _network(address)
+        now, network = self._monotonic(), network_of(address)
         record = self._records.get(network)
         if record is None or record.last_at + FORGET_SECONDS < now:
             record = Record()
@@ -73,7 +73,7 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Of IPv6 the half that somebody is given as a whole."""
     try:
         parsed = ipaddress.ip_address(address)

@@ -81,6 +81,8 @@ class TaskRow(Row):
     content: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=1)
     queued_seq: Mapped[int] = mapped_column(BigInteger)
+    queued_by: Mapped[str | None]
+    """The user who queued it last."""
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

@@ -96,6 +96,8 @@ class NewRecord(NamedTuple):
     """Who is a member of the session by this event, or is not any more."""
     answer: Answer | None = None
     """That of the command which makes the event, kept with it: after a crash both are there, or neither."""
+    user_id: str | None = None
+    """Who makes the event, where it is a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,10 @@ class EventStore(Protocol):
         self, session_id: str, *, after: int, limit: int, types: Collection[str] = (), max_bytes: int | None = None
     ) -> list[Record]:
         """In order. The first always, then those whose payloads are with it not more than ``max_bytes``."""
+
+    def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[Record]:
+        """The last ones before the seq ``before``, in order. The last of them always, then, backwards, those whose
+        payloads are with it not more than ``max_bytes``."""
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:
         """Raises `NotFoundError` for an unknown session."""
@@ -239,16 +245,18 @@ class QueuedTask:
     content: str
     seq: int
     time: str
+    queued_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """``queued_seq`` is set where the task is queued again: one attempt more."""
+    """``queued_seq`` is set where the task is queued again: one attempt more, of whoever queued it."""
 
     task_id: str | None
     status: str
     ended_at: str | None
     queued_seq: int | None
+    queued_by: str | None
 
 
 def session_change(session: StoredSession, records: Sequence[tuple[int, NewRecord]]) -> SessionChange:
@@ -294,9 +302,15 @@ def task_changes(records: Iterable[tuple[int, NewRecord]]) -> list[QueuedTask | 
     changes: list[QueuedTask | TaskChange] = []
     for seq, record in records:
         if record.type == "task_queued":
-            changes.append(QueuedTask(record.task_id, stored_text(record.content), seq, record.time))
+            content = stored_text(record.content)
+            changes.append(QueuedTask(record.task_id, content, seq, record.time, _user_of(record)))
         elif status := TASK_STATUS.get(record.type):
             ended_at = record.time if record.type in ENDS else None
-            queued_seq = seq if record.type == "task_retried" else None
-            changes.append(TaskChange(record.task_id, status, ended_at, queued_seq))
+            is_queued = record.type == "task_retried"
+            queued_seq, queued_by = (seq, _user_of(record)) if is_queued else (None, None)
+            changes.append(TaskChange(record.task_id, status, ended_at, queued_seq, queued_by))
     return changes
+
+
+def _user_of(record: NewRecord) -> str | None:
+    return record.user_id and stored_text(record.user_id)

@@ -1,7 +1,7 @@
 """The event log in PostgreSQL, on the plain driver. Several processes may write the same session."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psycopg
 
@@ -56,12 +56,12 @@ INSERT_SESSION = (
     " VALUES (%s, %s, %s, %s, %s::json, %s, 0, '[]', %s, %s) ON CONFLICT (id) DO NOTHING"
 )
 INSERT_TASK = (
-    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
-    " VALUES (%s, %s, 'queued', %s, 1, %s, %s)"
+    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at, queued_by)"
+    " VALUES (%s, %s, 'queued', %s, 1, %s, %s, %s)"
 )
 UPDATE_TASK = (
-    "UPDATE tasks SET status = %s, ended_at = %s, attempt = attempt + %s, queued_seq = coalesce(%s, queued_seq)"
-    " WHERE id = %s"
+    "UPDATE tasks SET status = %s, ended_at = %s, attempt = attempt + %s, queued_seq = coalesce(%s, queued_seq),"
+    " queued_by = coalesce(%s, queued_by) WHERE id = %s"
 )
 INSERT_BLOB = (
     "INSERT INTO blobs (id, session_id, sha256, content) SELECT %s, id, %s, %s FROM sessions WHERE id = %s"
@@ -109,16 +109,20 @@ class PostgresEventStore:
         self, session_id: str, *, after: int, limit: int, types: Collection[str] = (), max_bytes: int | None = None
     ) -> list[Record]:
         first = event_id(self.session(session_id).number, 0)
-        page = (
-            "SELECT id, key, type, payload, octet_length(payload) AS size,"
-            " sum(octet_length(payload)) OVER (ORDER BY id) AS total"
-            f" FROM events WHERE id > %s AND id < %s {'AND type = ANY(%s)' if types else ''} ORDER BY id LIMIT %s"
-        )
-        is_within = "%s::bigint IS NULL OR total <= %s OR total = size"
-        query = f"SELECT id, key, type, payload FROM ({page}) AS page WHERE {is_within} ORDER BY id"
-        bounds: list[object] = [first + after, first + (1 << SEQ_BITS)]
-        values = [*bounds, *([list(types)] if types else []), limit, max_bytes, max_bytes]
-        return [to_record(row) for row in self._rows(query, values)]
+        values = [
+            first + after,
+            first + (1 << SEQ_BITS),
+            *([list(types)] if types else []),
+            limit,
+            max_bytes,
+            max_bytes,
+        ]
+        return [to_record(row) for row in self._rows(_page("ASC", of_types=bool(types)), values)]
+
+    def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[Record]:
+        first = event_id(self.session(session_id).number, 0)
+        values = [first, first + min(before, 1 << SEQ_BITS), limit, max_bytes, max_bytes]
+        return [to_record(row) for row in self._rows(_page("DESC"), values)]
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:
         self.session(session_id)
@@ -210,10 +214,23 @@ class _Group:
                     execute(PUT_MEMBER, (*whose, member.role))
             for task in task_changes(records):
                 if isinstance(task, QueuedTask):
-                    execute(INSERT_TASK, (task.task_id, session_id, task.content, task.seq, task.time))
+                    queued = (task.task_id, session_id, task.content, task.seq, task.time, task.queued_by)
+                    execute(INSERT_TASK, queued)
                 else:
                     again = int(task.queued_seq is not None)
-                    execute(UPDATE_TASK, (task.status, task.ended_at, again, task.queued_seq, task.task_id))
+                    changed = (task.status, task.ended_at, again, task.queued_seq, task.queued_by, task.task_id)
+                    execute(UPDATE_TASK, changed)
+
+
+def _page(order: Literal["ASC", "DESC"], *, of_types: bool = False) -> str:
+    """Reads the index from one end, and no further than the page goes."""
+    page = (
+        "SELECT id, key, type, payload, octet_length(payload) AS size,"
+        f" sum(octet_length(payload)) OVER (ORDER BY id {order}) AS total"
+        f" FROM events WHERE id > %s AND id < %s {'AND type = ANY(%s)' if of_types else ''} ORDER BY id {order} LIMIT %s"
+    )
+    is_within = "%s::bigint IS NULL OR total <= %s OR total = size"
+    return f"SELECT id, key, type, payload FROM ({page}) AS page WHERE {is_within} ORDER BY id"
 
 
 def _session_values(session_id: str, new: NewSession) -> tuple[object, ...]:

@@ -48,12 +48,12 @@ INSERT_SESSION = (
     " VALUES (?, ?, ?, ?, ?, ?, 0, '[]', ?, ?)"
 )
 INSERT_TASK = (
-    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
-    " VALUES (?, ?, 'queued', ?, 1, ?, ?)"
+    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at, queued_by)"
+    " VALUES (?, ?, 'queued', ?, 1, ?, ?, ?)"
 )
 UPDATE_TASK = (
     "UPDATE tasks SET status = ?, ended_at = ?, attempt = attempt + (? IS NOT NULL),"
-    " queued_seq = coalesce(?, queued_seq) WHERE id = ?"
+    " queued_seq = coalesce(?, queued_seq), queued_by = coalesce(?, queued_by) WHERE id = ?"
 )
 FIND_EVENT = "SELECT id, key, type, payload FROM events WHERE session_number = ? AND key = ?"
 
@@ -135,11 +135,11 @@ class SqliteEventStore:
 
     def _change_task(self, session_id: str, change: QueuedTask | TaskChange) -> None:
         if isinstance(change, QueuedTask):
-            queued = (change.task_id, session_id, change.content, change.seq, _moment(change.time))
+            queued = (change.task_id, session_id, change.content, change.seq, _moment(change.time), change.queued_by)
             self._connection.execute(INSERT_TASK, queued)
         else:
             again = change.queued_seq
-            changed = (change.status, _moment(change.ended_at), again, again, change.task_id)
+            changed = (change.status, _moment(change.ended_at), again, again, change.queued_by, change.task_id)
             self._connection.execute(UPDATE_TASK, changed)
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:
@@ -194,6 +194,12 @@ class SqliteEventStore:
         if max_bytes is None:
             return [to_record(row) for row in self._rows(query, values)]
         return self._read_up_to(max_bytes, query, values)
+
+    def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[Record]:
+        first = event_id(self.session(session_id).number, 0)
+        query = "SELECT id, key, type, payload FROM events WHERE id > ? AND id < ? ORDER BY id DESC LIMIT ?"
+        values = (first, first + min(before, 1 << SEQ_BITS), limit)
+        return self._read_up_to(max_bytes, query, values)[::-1]
 
     def _read_up_to(self, max_bytes: int, query: str, values: Sequence[object]) -> list[Record]:
         records: list[Record] = []

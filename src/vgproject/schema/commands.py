@@ -31,6 +31,8 @@ class Command(Wire):
 
 
 class Hello(Command):
+    """As another user, or in another role, it ends what the connection followed before."""
+
     type: Literal["hello"] = "hello"
     token: str | None = None
     """Needed where the handshake had none."""
@@ -59,10 +61,18 @@ class Subscribe(Command):
     type: Literal["subscribe"] = "subscribe"
     after: int = Field(default=0, ge=0)
     """The seq of the last event the client has."""
+    last: int | None = Field(default=None, ge=1, le=10_000)
+    """In place of ``after``: so many events from the end, then the live ones. ``subscribed`` says from which on."""
     epoch: Id | None = None
     """The epoch that the client has; where the log's is another, ``after`` does not count."""
     deltas: Literal["all", "coalesced", "none"] = "all"
     """Passing text as it comes, in fewer and larger pieces, or not at all."""
+
+    @model_validator(mode="after")
+    def _has_one_cursor(self) -> Self:
+        if self.last is not None and self.after:
+            raise ValueError("either `after` or `last`, not both")
+        return self
 
 
 class Unsubscribe(Command):

@@ -64,7 +64,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "invalid_command": ErrorCode("The command's fields are not right, or it has no place here.", (400,)),
     "invalid_option": ErrorCode("A setting has a value that is not allowed, or does not exist."),
     "invalid_output": ErrorCode("The model spoke several times in a row without calling a tool."),
-    "invalid_request": ErrorCode("The path, query or body of the request is not right.", (422,)),
+    "invalid_request": ErrorCode("The path, query, headers or body of the request are not right.", (400, 422)),
     "is_directory": ErrorCode("The path is a directory where a file is needed."),
     "is_link": ErrorCode("The patch would remove a symbolic link."),
     "keys_unavailable": ErrorCode("The keys that JWTs are checked with cannot be fetched just now.", (503,)),
@@ -134,7 +134,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "project_gone": ErrorCode("The project or the commit of a recorded session is not on this machine."),
     "project_too_large": ErrorCode("The project is no git repository and too large to copy."),
     "queue_unavailable": ErrorCode("The queue of tasks cannot be read; `/readyz` tells it."),
-    "rate_limited": ErrorCode("Too many commands in a short time; `retry_after_ms` says how long to wait."),
+    "rate_limited": ErrorCode(
+        "Too many commands, connections or new sessions in a time; `retry_after_ms` says how long to wait.", (429,)
+    ),
     "recording_ended": ErrorCode("A recorded session has no reply for this turn."),
     "script_exhausted": ErrorCode("A scripted model has no reply left for this turn."),
     "search_failed": ErrorCode("The search engine gave no usable answer."),
@@ -151,6 +153,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "too_many_notes": ErrorCode("The phase has noted as much for memory as it may."),
     "too_many_redirects": ErrorCode("The web site redirects too often."),
     "too_many_steps": ErrorCode("A colleague of the agent made more model and tool calls than it may."),
+    "too_many_subscriptions": ErrorCode("The connection follows as much as it may: unsubscribe from something first."),
+    "too_many_tasks": ErrorCode(
+        "The user has as many tasks that are not ended as may be: wait for one, or cancel one.", (429,)
+    ),
     "too_many_wrong_tokens": ErrorCode(
         "Too many wrong tokens came from this address; `retry_after_ms` says how long to wait.", (429,)
     ),
