@@ -13,6 +13,8 @@ from vgproject.audit import Entry, about, entry_by
 from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
 from vgproject.problems import code_of
+from vgproject.telemetry.log_context import add_ids
+from vgproject.visits import visit_of
 
 READING = ("GET", "HEAD")
 
@@ -29,6 +31,8 @@ async def get_caller(request: Request) -> AsyncIterator[Caller]:
     caller = await authenticator.identify(request)
     if caller is None:
         raise authenticator.refuse(request)
+    visit_of(request.scope).user = caller.user_id
+    add_ids(session_id=request.path_params.get("session_id"))
     services, method, path = get_services(request), request.scope["method"], request.scope["route"].path
     if method not in READING:
         services.allowances.take_command(caller, address_of(request))
