@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Column, Table
 
 from vgproject.cli.client import Client
-from vgproject.cli.follow import create_view
+from vgproject.cli.live import create_view
 from vgproject.cli.tasks import open_server
 from vgproject.config import load_config
 from vgproject.errors import NotFoundError

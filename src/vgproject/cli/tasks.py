@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vgproject.cli.client import Client
-from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
+from vgproject.cli.follow import INTERRUPTED, follow_task
 from vgproject.cli.home import ServerAddress, find_server, hold_home
+from vgproject.cli.live import create_view
 from vgproject.cli.logs import set_up_logging
 from vgproject.config import Config, Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer

@@ -1,10 +1,9 @@
-from io import StringIO
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from vgproject.cli.live import LiveView
+from vgproject.cli.styles import Styles
+from vgproject.cli.transcript import Transcript
 
 SUMMARY = {"tool": "pytest", "passed": 40, "failed": 2, "skipped": 1, "errors": 0, "failing": ["test_a[1]", "test_b"]}
 
@@ -25,24 +24,26 @@ SUMMARY = {"tool": "pytest", "passed": 40, "failed": 2, "skipped": 1, "errors": 
     ],
 )
 def test_a_run_of_the_tests_is_one_line(tests: dict[str, Any], line: str) -> None:
-    printed = StringIO()
-    view = LiveView(Console(file=printed, width=200))
-    view.show({"type": "implementation_complete", "seq": 1, "data": {"summary": "Done.", "tests": tests}})
-    assert printed.getvalue().splitlines() == ["", "Done.", line]
+    frame = {"type": "implementation_complete", "seq": 1, "data": {"summary": "Done.", "tests": tests}}
+    assert _printed(frame) == ["", "Done.", line]
 
 
 def test_what_is_recalled_is_shown_with_its_reason_and_what_is_merged_with_its_conflicts() -> None:
-    printed = StringIO()
-    view = LiveView(Console(file=printed, width=200))
     recalled = {"memory_id": "m", "kind": "key_fact", "content": "It is\n[red]", "reason": "It names calc.py."}
-    view.show({"type": "memory_recalled", "seq": 1, "data": {"entries": [recalled]}})
-    view.show({"type": "memory_merged", "seq": 2, "data": {"added": ["a", "b"], "merged": []}})
     counts = {"merged": ["m"], "superseded": ["s"], "conflicting": ["b"], "refused": 3}
-    view.show({"type": "memory_merged", "seq": 3, "data": {"added": ["a", "b"], **counts}})
-    assert printed.getvalue().splitlines() == [
+    assert _printed(
+        {"type": "memory_recalled", "seq": 1, "data": {"entries": [recalled]}},
+        {"type": "memory_merged", "seq": 2, "data": {"added": ["a", "b"], "merged": []}},
+        {"type": "memory_merged", "seq": 3, "data": {"added": ["a", "b"], **counts}},
+    ) == [
         "Recalled 1 entries of memory.",
         "  key_fact: It is [red] (It names calc.py.)",
         "Memory: 2 new, 0 known.",
         "Memory: 2 new, 1 known, 1 superseded, 1 conflicting, 3 refused.",
         "What contradicts what is known needs your word: vgproject memory conflicts",
     ]
+
+
+def _printed(*frames: dict[str, Any]) -> list[str]:
+    transcript = Transcript(Styles(coloured=False))
+    return [line for frame in frames for text in transcript.lines(frame) for line in text.split("\n")]
