@@ -39,7 +39,9 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        history = ["".join(line[column].data for column in range(self._screen.columns)) for line in self._screen.history.top]
+        history = [
+            "".join(line[column].data for column in range(self._screen.columns)) for line in self._screen.history.top
+        ]
         return "\n".join(line.rstrip() for line in [*history, *self._screen.display])
 
     @property

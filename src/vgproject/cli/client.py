@@ -36,7 +36,7 @@ class RefusedError(VgprojectError):
 class Client:
     def __init__(self, address: ServerAddress) -> None:
         self._address = address
-        self._headers = {"Authorization": f"Bearer {address.token}"}
+        self._headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
         self._tls = trust(address.tls_cert) if address.url.startswith("https:") else None
 
     async def command(self, session_id: str | None, **command: Any) -> Frame:

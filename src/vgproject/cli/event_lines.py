@@ -11,7 +11,7 @@ Frame = dict[str, Any]
 Lines = Callable[[Styles, Frame], str | None]
 
 
-def _plan(paint: Styles, data: Frame) -> str:
+def plan_lines(paint: Styles, data: Frame) -> str:
     plan = data["plan"]
     lines = [f"\n{paint('bold', 'Plan')} {plan['summary']}"]
     lines += [f"  {step['id']}. {step['title']} {paint('dim', ', '.join(step['files']))}" for step in plan["steps"]]
@@ -120,7 +120,6 @@ LINES: dict[str, Lines] = {
     "tool_requested": _tool_requested,
     "tool_failed": lambda paint, data: "  " + paint("red", f"✗ {shorten(data['message'], 400)}"),
     "file_changed": _file_changed,
-    "planning_complete": _plan,
     "plan_step_updated": lambda _, data: f"  Step {data['step_id']}: {data['status']}",
     "model_retried": lambda paint, data: paint(
         "yellow", f"The model is asked again ({data['reason']}); what it said does not count."
@@ -136,7 +135,6 @@ LINES: dict[str, Lines] = {
     "approval_resolved": _decided,
     "question_asked": _question,
     "question_answered": lambda paint, data: paint("yellow", f"{data['answered_by']}: {data['content']}"),
-    "plan_proposed": _plan,
     "plan_resolved": _decided,
     "recovery_decision_requested": lambda paint, data: paint("yellow", data["unknown"]),
     "recovery_decision_resolved": _decided,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from vgproject.cli.event_lines import LINES, Frame, progress_line, tests_line, what_would_run
+from vgproject.cli.event_lines import LINES, Frame, plan_lines, progress_line, tests_line, what_would_run
 from vgproject.cli.styles import Styles
 from vgproject.cli.unfinished import Unfinished
 from vgproject.utils.text import only_colours, shorten, without_escapes
@@ -22,6 +22,7 @@ class Transcript:
         self._unfinished = Unfinished(by_blocks=markdown is not None)
         self.plain_until = 0
         """Up to this seq Markdown stays as it is: rendering a long log would take seconds."""
+        self._plan_shown: Frame | None = None
         self._special: dict[str, Callable[[Frame, Frame], Iterator[str]]] = {
             "text_delta": self._text_delta,
             "tool_output_delta": self._output_delta,
@@ -31,6 +32,8 @@ class Transcript:
             "tool_completed": self._tool_completed,
             "approval_requested": self._approval,
             "progress_update": self._progress_update,
+            "plan_proposed": self._plan,
+            "planning_complete": self._plan,
             "research_complete": lambda frame, data: self._prose(data["notes"], frame),
             "implementation_complete": self._implemented,
         }
@@ -95,6 +98,12 @@ class Transcript:
 
     def _approval(self, _: Frame, data: Frame) -> Iterator[str]:
         yield self._paint("yellow", f"Needs approval: {harmless(data['reason'])}") + f"\n  {what_would_run(data)}"
+
+    def _plan(self, _: Frame, data: Frame) -> Iterator[str]:
+        """One that was followed as it was proposed is shown once."""
+        if data["plan"] != self._plan_shown:
+            self._plan_shown = data["plan"]
+            yield plan_lines(self._paint, harmless(data))
 
     def _progress_update(self, _: Frame, data: Frame) -> Iterator[str]:
         if self._progress:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vgproject.cli.answers import answer_of, number_of, raised, with_resume
 from vgproject.cli.client import Client
-from vgproject.cli.event_lines import LINES
+from vgproject.cli.event_lines import plan_lines
 from vgproject.cli.styles import Styles
 from vgproject.cli.terminal.markdown import diff_lines
 from vgproject.cli.terminal.state import Frame, SessionState
@@ -147,7 +147,7 @@ class Orders:
     def _show_plan(self) -> None:
         if self._state.plan is None:
             raise BadInputError("There is no plan yet.")
-        self._say(LINES["planning_complete"](self._paint, {"plan": harmless(self._state.plan)}) or "")
+        self._say(plan_lines(self._paint, {"plan": harmless(self._state.plan)}))
 
     async def recover(self, rest: str) -> None:
         asked = self._state.asked("recovery_decision_requested")
