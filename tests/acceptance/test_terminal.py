@@ -167,7 +167,7 @@ def test_who_leaves_with_ctrl_c_twice_finds_the_task_again_and_a_server_that_was
         house.server = house.serve()
         terminal.wait_without("connection lost")
         terminal.type("ove\r")
-        terminal.wait_for("approve by owner", "All is green.", "Completed", "task› ")
+        terminal.wait_for("approve by owner", "All is green.", "Completed", "task›")
         terminal.type("/quit\r")
         assert terminal.wait_for_end() == 0
         lines = terminal.shown.splitlines()

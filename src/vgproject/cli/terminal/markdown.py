@@ -1,4 +1,4 @@
-"""Markdown and diffs as a terminal shows them."""
+"""Markdown as a terminal shows it."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from vgproject.cli.styles import Styles
-from vgproject.utils.text import without_escapes
 
 MAX_WIDTH = 100
 SYNTAX = frozenset("`*_#[]|>~=\n")
@@ -32,12 +31,3 @@ class MarkdownRenderer:
         with console.capture() as captured:
             console.print(Markdown(text, hyperlinks=False, code_theme="ansi_dark"))
         return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
-
-
-def diff_lines(paint: Styles, diff: str) -> str:
-    styles = {"+++": "bold", "---": "bold", "dif": "bold", "@@ ": "cyan"}
-    by_sign = {"+": "green", "-": "red"}
-    lines = without_escapes(diff).rstrip("\n").split("\n")
-    return "\n".join(
-        paint(style, line) if (style := styles.get(line[:3]) or by_sign.get(line[:1])) else line for line in lines
-    )

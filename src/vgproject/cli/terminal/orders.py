@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgproject.cli.answers import answer_of, number_of, raised, with_resume
+from vgproject.cli.changes import applied_lines, diff_lines
 from vgproject.cli.client import Client
 from vgproject.cli.event_lines import plan_lines
 from vgproject.cli.styles import Styles
-from vgproject.cli.terminal.markdown import diff_lines
 from vgproject.cli.terminal.state import Frame, SessionState
 from vgproject.cli.transcript import harmless
 from vgproject.errors import BadInputError
@@ -348,13 +348,6 @@ def help_lines() -> list[str]:
         *lines,
         "Ctrl-C asks what to do and, a second time, leaves; Tab completes; the arrow up brings back what was typed.",
     ]
-
-
-def applied_lines(files: list[Frame]) -> list[str]:
-    lines = [
-        f"{file['change']:>9} {harmless(file['path'])} +{file['additions']} -{file['deletions']}" for file in files
-    ]
-    return lines or ["There is nothing to apply."]
 
 
 def _one_line(text: str) -> str:
