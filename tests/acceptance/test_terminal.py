@@ -17,6 +17,7 @@ import pytest
 from sample import call, make_project, script, write_script
 from terminals import Terminal, open_terminal
 
+pytestmark = pytest.mark.timeout(300)  # Several programs start in each, which takes long on a busy machine.
 VGPROJECT = [sys.executable, "-m", "vgproject.main"]
 PLAN = {"summary": "Add instead of subtracting.", "steps": [{"id": "1", "title": "Mend add", "files": ["calc.py"]}]}
 HOSTILE = (

@@ -118,7 +118,6 @@ LINES: dict[str, Lines] = {
     "phase_skipped": lambda paint, data: paint("dim", f"{data['phase']} skipped: {data['reason']}"),
     "phase_failed": lambda paint, data: paint("red", f"{data['phase']} failed: {data['error']['message']}"),
     "tool_requested": _tool_requested,
-    "tool_failed": lambda paint, data: "  " + paint("red", f"✗ {shorten(data['message'], 400)}"),
     "file_changed": _file_changed,
     "plan_step_updated": lambda _, data: f"  Step {data['step_id']}: {data['status']}",
     "model_retried": lambda paint, data: paint(

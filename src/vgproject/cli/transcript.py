@@ -30,6 +30,7 @@ class Transcript:
             "user_message": self._user_message,
             "reasoning": self._reasoning,
             "tool_completed": self._tool_completed,
+            "tool_failed": self._tool_failed,
             "approval_requested": self._approval,
             "progress_update": self._progress_update,
             "plan_proposed": self._plan,
@@ -95,6 +96,10 @@ class Transcript:
         else:
             first = shorten(harmless(data["result"][:800]).strip().replace("\n", " ⏎ "), 160)
             yield "  " + self._paint("dim", f"✓ {data['tool']}: {first}")
+
+    def _tool_failed(self, _: Frame, data: Frame) -> Iterator[str]:
+        yield from (self._output(piece.text) for piece in self._unfinished.end(data["tool_call_id"]))
+        yield "  " + self._paint("red", f"✗ {shorten(harmless(data['message']), 400)}")
 
     def _approval(self, _: Frame, data: Frame) -> Iterator[str]:
         yield self._paint("yellow", f"Needs approval: {harmless(data['reason'])}") + f"\n  {what_would_run(data)}"

@@ -1,8 +1,11 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vgproject.cli.styles import Styles
+from vgproject.cli.terminal.state import SessionState
 from vgproject.cli.transcript import Transcript
 
 SUMMARY = {"tool": "pytest", "passed": 40, "failed": 2, "skipped": 1, "errors": 0, "failing": ["test_a[1]", "test_b"]}
@@ -42,6 +45,34 @@ def test_what_is_recalled_is_shown_with_its_reason_and_what_is_merged_with_its_c
         "Memory: 2 new, 1 known, 1 superseded, 1 conflicting, 3 refused.",
         "What contradicts what is known needs your word: vgproject memory conflicts",
     ]
+
+
+LOGS = sorted((Path(__file__).parents[2] / "data" / "event_logs").glob("*/*.jsonl"))
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_a_log_of_any_release_is_shown_to_its_end(path: Path) -> None:
+    frames = [json.loads(line) for line in path.read_text().splitlines()]
+    printed, state = "\n".join(_printed(*frames)), SessionState(frames[0]["session_id"])
+    for frame in frames:
+        state.take(frame)
+    assert frames[0]["data"]["title"] == state.title
+    assert any(end in printed for end in ("Completed", "Failed:", "Cancelled."))
+    assert (state.questions, state.is_busy, state.missing) == ({}, False, 0)
+
+
+def test_partial_output_of_a_call_that_failed_and_text_that_is_withdrawn() -> None:
+    transcript = Transcript(Styles(coloured=False))
+    output = {"type": "tool_output_delta", "tool_call_id": "c", "stream": "merged", "offset": 0, "text": "10%\r20%\rha"}
+    failed = {"tool_call_id": "c", "tool": "run_command", "code": "timeout", "message": "It took too long."}
+    said = {"type": "text_delta", "message_id": "m", "offset": 0, "text": "I thi"}
+    assert transcript.lines(output) == []
+    assert transcript.lines({"type": "tool_failed", "seq": 1, "data": failed}) == ["ha", "  ✗ It took too long."]
+    assert transcript.lines(said) == []
+    assert transcript.tail == "I thi"
+    again = {"message_id": "m", "attempt": 1, "delay_ms": 0, "reason": "overloaded"}
+    [sentence] = transcript.lines({"type": "model_retried", "seq": 2, "data": again})
+    assert (sentence.startswith("The model is asked again"), transcript.tail) == (True, "")
 
 
 def _printed(*frames: dict[str, Any]) -> list[str]:
