@@ -32,6 +32,14 @@ class Window:
     def tab(self, name: str) -> Locator:
         return self.page.get_by_role("tab", name=name)
 
+    async def open_panel(self, name: str) -> None:
+        """Where there is no room for its tab, it is under "More"."""
+        if not await self.tab(name).count():
+            await self.tab("More").click()
+            await self.button(name).click()
+        else:
+            await self.tab(name).click()
+
     async def give_task(self, content: str) -> None:
         await self.page.get_by_label("Your task").fill(content)
         await self.page.keyboard.press("Enter")

@@ -159,7 +159,7 @@ async def test_the_page_is_for_everybody_and_keeps_to_its_policy(tmp_path: Path,
         await window.wait_for_end()
         assert await window.violations() == []
         for tab in ("Plan", "Changes", "Terminal", "Files"):
-            await window.tab(tab).click()
+            await window.open_panel(tab)
             await expect(page.get_by_role("tabpanel", name=tab)).to_contain_text(
                 "calc" if tab != "Terminal" else "unittest"
             )

@@ -1,9 +1,12 @@
 /** The WebSocket: one for the page, for as long as the page is open. It comes back by itself, where coming back helps. */
 import { Failure } from "./failure";
-import type { Answer, Command, Delta, Event, Subscribed, Welcome } from "./protocol";
+import type { Answer, Command, Delta, Event, MemoryChanged, MemorySnapshot, Subscribed, Welcome } from "./protocol";
 
 /** What a session's store is told, in order. */
 export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" }> | Subscribed;
+
+/** What the store of a memory is told, in order. */
+export type MemoryFrame = MemorySnapshot | MemoryChanged;
 
 export type ConnectionStatus =
   | { kind: "connecting" }
@@ -18,6 +21,7 @@ export type ConnectionStatus =
 export interface ConnectionListener {
   onStatus(status: ConnectionStatus): void;
   onFrame(sessionId: string, frame: SessionFrame): void;
+  onMemory(frame: MemoryFrame): void;
   onDraining(): void;
 }
 
@@ -39,7 +43,7 @@ interface Cursor {
   followed: boolean;
 }
 
-type Incoming = Event | Delta | Answer;
+type Incoming = Event | Delta | MemoryChanged | Answer;
 
 const NOT_BACK = new Set([4400, 4401, 4403, 4404, 4413, 4430]);
 const FIRST_DELAY_MS = 400;
@@ -149,9 +153,14 @@ export class Connection {
         return this.listener.onFrame(frame.session_id, frame);
       case "snapshot": // The events follow from the first, and say the same.
       case "pong":
-      case "subscribed_memory": // The page does not follow the memory yet.
-      case "memory_snapshot":
         return;
+      case "subscribed_memory":
+        return this.#settle(frame.id, (pending) => pending.resolve({ ...frame }));
+      case "memory_snapshot":
+      case "memory_added":
+      case "memory_updated":
+      case "memory_forgotten":
+        return this.listener.onMemory(frame);
       default: {
         const unknown: never = frame; // Of a later release.
         return unknown;

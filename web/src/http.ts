@@ -24,7 +24,7 @@ export const signIn = (code: string): Promise<Response> => request("GET", `/sign
 
 const session = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
 
-async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
   return (await request(method, path, body)).json() as Promise<T>;
 }
 

@@ -3,7 +3,7 @@ import { Composer } from "../composer/Composer";
 import { emptyDraft } from "../composer/draft";
 import { MessageComposer } from "../composer/MessageComposer";
 import { Dock } from "../dock/Dock";
-import { type PanelId, Panels } from "../panels/Panels";
+import { type PanelId, Panels, PhonePanels, type ViewId } from "../panels/Panels";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
 import { useStore } from "../store/store";
@@ -18,7 +18,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
   const client = useClient();
   const state = useStore(client.session(sessionId));
   const [panel, setPanel] = useState<PanelId>("plan");
-  const [onPhone, setOnPhone] = useState<PanelId | "chat">("chat");
+  const [onPhone, setOnPhone] = useState<ViewId>("chat");
   const twoColumns = useMedia("(min-width: 760px)");
   const open = (id: PanelId) => {
     setPanel(id);
@@ -38,7 +38,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
           </div>
         </>
       )}
-      {!twoColumns && <Panels state={state} chosen={onPhone} onChoose={setOnPhone} phone />}
+      {!twoColumns && <PhonePanels state={state} chosen={onPhone} onChoose={setOnPhone} />}
     </main>
   );
   if (!twoColumns) return chat;
@@ -46,7 +46,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
     <>
       {chat}
       <aside aria-label="Results" className="flex w-[36%] max-w-xl min-w-80 shrink-0 border-l border-line bg-surface">
-        <Panels state={state} chosen={panel} onChoose={(id) => id !== "chat" && setPanel(id)} />
+        <Panels state={state} chosen={panel} onChoose={setPanel} />
       </aside>
     </>
   );

@@ -82,6 +82,7 @@ function applyEvent(draft: Draft, event: Event): void {
       state.project = event.data.project;
       state.owner = event.data.owner;
       state.settings = event.data.settings;
+      draft.members.set(event.data.owner, "owner");
       return;
     case "settings_updated":
       state.settings = event.data.settings;
@@ -267,9 +268,13 @@ function applyEvent(draft: Draft, event: Event): void {
     case "context_compacted":
     case "memory_recalled":
     case "memory_merged":
+      return draft.note(event);
     case "member_joined":
-    case "member_left":
     case "role_changed":
+      draft.members.set(event.data.user, event.data.role);
+      return draft.note(event);
+    case "member_left":
+      draft.members.delete(event.data.user);
       return draft.note(event);
     case "checkpoint_created":
       return;

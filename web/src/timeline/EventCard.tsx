@@ -9,6 +9,7 @@ import type { EventItem } from "../store/session";
 import { Markdown } from "../text/Markdown";
 import { EventLink } from "./EventLink";
 import { noticeOf } from "./notices";
+import { RecalledCard } from "./RecalledCard";
 
 interface Props {
   item: EventItem;
@@ -58,6 +59,8 @@ export function EventCard({ item, sessionId, onPanel }: Props) {
       return <Completed event={event} onPanel={onPanel} />;
     case "task_failed":
       return <Failed event={event} sessionId={sessionId} />;
+    case "memory_recalled":
+      return <RecalledCard event={event} onOpen={() => onPanel("memory")} />;
     default: {
       const notice = noticeOf(event);
       return notice && <Notice event={event} {...notice} />;
