@@ -55,7 +55,7 @@ async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str
 async def serving(server: EnhancedRAServer) -> AsyncIterator[str]:
     """Its URL."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(150), asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(ready.set_result, signals=False))
         url = await ready
         try:

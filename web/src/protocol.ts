@@ -19,6 +19,7 @@ export type Command =
   | AnswerQuestion
   | ResolveRecovery
   | UpdateSettings
+  | RenameSession
   | Rewind
   | Remember
   | UpdateMemory
@@ -34,6 +35,7 @@ export type Outgoing = Event | Delta | MemoryFrame | Answer | Frames;
 export type Event =
   | SessionCreatedEvent
   | SessionForkedEvent
+  | SessionRenamedEvent
   | SettingsUpdatedEvent
   | TaskQueuedEvent
   | TaskStartedEvent
@@ -483,6 +485,18 @@ export interface UpdateSettings {
   session_id?: string | null;
   settings: SessionSettings;
 }
+export interface RenameSession {
+  type: "rename_session";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  title: string;
+}
 /**
  * Files and conversation back to the last checkpoint at or before ``to_seq``.
  */
@@ -851,6 +865,39 @@ export interface SessionForkedData {
    * The files that it begins with; none where the other had no files yet.
    */
   checkpoint_id?: string | null;
+  blob?: Blob | null;
+}
+export interface SessionRenamedEvent {
+  type: "session_renamed";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: SessionRenamedData;
+}
+export interface SessionRenamedData {
+  /**
+   * The one from now on.
+   */
+  title: string;
   blob?: Blob | null;
 }
 export interface SettingsUpdatedEvent {

@@ -48,41 +48,42 @@ export function EntryCard({ entry, state, stale, onTag, onConflicts }: Props) {
         <OriginLine origin={entry.origin} state={state} />
         {entry.origins && entry.origins.length > 1 && <span>· said {entry.origins.length} times</span>}
         {(entry.recalls ?? 0) > 0 && <span>· recalled {plural(entry.recalls ?? 0, "time")}</span>}
-        <span className="grow" />
-        {isKnown && (
-          <>
+        <span className="ml-auto flex">
+          {isKnown && (
+            <>
+              <Tool
+                word="Edit"
+                why={why}
+                icon={<Pencil size={14} />}
+                pressed={open === "form"}
+                onUse={() => toggle("form")}
+              />
+              <Tool
+                word="Forget"
+                why={why}
+                icon={<Trash2 size={14} />}
+                pressed={open === "forget"}
+                onUse={() => toggle("forget")}
+              />
+            </>
+          )}
+          {!isKnown && (
             <Tool
-              word="Edit"
+              word="Restore"
               why={why}
-              icon={<Pencil size={14} />}
-              pressed={open === "form"}
-              onUse={() => toggle("form")}
+              icon={<RotateCcw size={14} />}
+              pressed={false}
+              onUse={() => void restore.run()}
             />
-            <Tool
-              word="Forget"
-              why={why}
-              icon={<Trash2 size={14} />}
-              pressed={open === "forget"}
-              onUse={() => toggle("forget")}
-            />
-          </>
-        )}
-        {!isKnown && (
+          )}
           <Tool
-            word="Restore"
-            why={why}
-            icon={<RotateCcw size={14} />}
-            pressed={false}
-            onUse={() => void restore.run()}
+            word="History"
+            why={null}
+            icon={<Clock size={14} />}
+            pressed={open === "history"}
+            onUse={() => toggle("history")}
           />
-        )}
-        <Tool
-          word="History"
-          why={null}
-          icon={<Clock size={14} />}
-          pressed={open === "history"}
-          onUse={() => toggle("history")}
-        />
+        </span>
       </div>
       {open === "forget" && (
         <p className="mt-2 flex flex-wrap items-center gap-2 text-sm">

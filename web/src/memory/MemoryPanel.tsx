@@ -50,7 +50,7 @@ export function MemoryPanel({ state }: { state: SessionState }) {
     <div className="p-3">
       <div className="mb-3 flex flex-wrap gap-2">
         <Segments label="What to see" options={views} chosen={view} onChoose={choose} />
-        <Segments label="Whose memory" options={SCOPES} chosen={scope} onChoose={setScope} />
+        {view !== "session" && <Segments label="Whose memory" options={SCOPES} chosen={scope} onChoose={setScope} />}
       </div>
       {error && (
         <p role="alert" className="mb-2 text-sm text-bad">

@@ -1,5 +1,6 @@
 import type { LucideIcon } from "lucide-react";
 import type { KeyboardEvent, ReactNode } from "react";
+import { placeAfter } from "../page/arrows";
 
 export interface TabWords<T extends string> {
   id: T;
@@ -17,16 +18,13 @@ interface Props<T extends string> {
   phone: boolean;
 }
 
-const STEPS: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1 };
+const KEYS = { next: "ArrowRight", last: "ArrowLeft" };
 
 /** One of several views; the arrow keys go from one to the next. */
 export function TabList<T extends string>({ label, tabs, chosen, onChoose, phone }: Props<T>) {
   const move = (event: KeyboardEvent<HTMLDivElement>) => {
-    const last = tabs.length - 1;
     const at = tabs.findIndex((tab) => tab.id === chosen);
-    const step = STEPS[event.key];
-    const next = step ? (at + step + tabs.length) % tabs.length : { Home: 0, End: last }[event.key];
-    const tab = next === undefined ? null : tabs[next];
+    const tab = tabs[placeAfter(event.key, at, tabs.length, KEYS) ?? -1];
     if (!tab) return;
     event.preventDefault();
     onChoose(tab.id);

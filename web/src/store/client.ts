@@ -80,6 +80,13 @@ export class Client {
     return () => this.#memoryEars.delete(ear);
   }
 
+  /** A session that is not there any more. */
+  forget(sessionId: string): void {
+    if (this.places.get().sessionId === sessionId) this.places.go({ sessionId: null, seq: null });
+    this.#sessions.delete(sessionId);
+    void this.reload();
+  }
+
   retryNow(): void {
     this.#connection.retryNow();
   }
@@ -144,6 +151,7 @@ const CHANGES_LIST = new Set([
   "recovery_decision_resolved",
   "budget_exceeded",
   "loop_paused",
+  "session_renamed",
   "member_joined",
   "member_left",
 ]);

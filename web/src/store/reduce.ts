@@ -84,6 +84,9 @@ function applyEvent(draft: Draft, event: Event): void {
       state.settings = event.data.settings;
       draft.members.set(event.data.owner, "owner");
       return;
+    case "session_renamed":
+      state.title = event.data.title;
+      return draft.note(event);
     case "settings_updated":
       state.settings = event.data.settings;
       return draft.note(event);
@@ -240,7 +243,11 @@ function applyEvent(draft: Draft, event: Event): void {
       state.appliedSeq = event.seq;
       return draft.note(event);
     case "workspace_rewound":
-      state.rewinds = [...state.rewinds, { after: event.data.to_seq, until: event.seq }];
+      // It may lead into what an earlier one has taken back: then that one does not count any more.
+      state.rewinds = [
+        ...state.rewinds.filter((rewind) => rewind.until <= event.data.to_seq),
+        { after: event.data.to_seq, until: event.seq },
+      ];
       state.changedSeq = event.seq;
       return draft.note(event);
     case "plan_step_updated":
@@ -262,12 +269,15 @@ function applyEvent(draft: Draft, event: Event): void {
       return draft.note(event);
 
     case "session_forked":
+      if (event.data.checkpoint_id) state.changedSeq = event.seq;
+      return draft.note(event);
     case "workspace_created":
     case "budget_warning":
     case "loop_noticed":
     case "context_compacted":
     case "memory_recalled":
     case "memory_merged":
+    case "checkpoint_created":
       return draft.note(event);
     case "member_joined":
     case "role_changed":
@@ -276,8 +286,6 @@ function applyEvent(draft: Draft, event: Event): void {
     case "member_left":
       draft.members.delete(event.data.user);
       return draft.note(event);
-    case "checkpoint_created":
-      return;
     default: {
       const unknown: never = event; // Of a later release.
       return unknown;
