@@ -40,9 +40,10 @@ async def test_who_is_made_a_member_sees_the_session_and_does_there_what_the_rol
         await owner.give_task(TASK)
         await owner.button("Share").click()
         dialog = owner.page.get_by_role("dialog")
-        await dialog.get_by_label("User").fill("ada")
-        await dialog.get_by_label("Role", exact=True).select_option("viewer")
-        await dialog.get_by_role("button", name="Add").click()
+        form = dialog.get_by_role("form", name="A new member")
+        await form.get_by_label("User").fill("ada")
+        await form.get_by_label("Role").select_option("viewer")
+        await form.get_by_role("button", name="Add").click()
         members = dialog.get_by_role("list", name="Members")
         await expect(members.get_by_role("listitem")).to_have_count(2)
 

@@ -75,11 +75,11 @@ async def test_a_session_is_renamed_set_up_anew_and_deleted(tmp_path: Path) -> N
         await expect(page.get_by_role("navigation").get_by_text("The sum of it")).to_be_visible()
 
         await choose(window, menu, "Settings")
-        await dialog.get_by_label("Approvals", exact=True).select_option("always")
+        await dialog.get_by_role("combobox", name="Approvals", exact=True).select_option("always")
         await dialog.get_by_label("USD").fill("2.5")
         await dialog.get_by_role("button", name="Save").click()
         await choose(window, menu, "Settings")
-        await expect(dialog.get_by_label("Approvals", exact=True)).to_have_value("always")
+        await expect(dialog.get_by_role("combobox", name="Approvals", exact=True)).to_have_value("always")
         await expect(dialog.get_by_label("USD")).to_have_value("2.5")
         await page.keyboard.press("Escape")
 
@@ -108,7 +108,7 @@ async def test_a_cancelled_task_is_tried_again_from_the_phase_that_is_chosen(tmp
 
 @pytest.mark.parametrize(("phone", "dark"), [(False, True), (True, False)], ids=["desktop-dark", "phone-light"])
 async def test_menus_and_dialogs_are_for_everybody(tmp_path: Path, *, phone: bool, dark: bool) -> None:
-    async with open_site(tmp_path) as site, site.window(phone=phone, dark=dark) as window:
+    async with open_site(tmp_path) as site, site.window(phone=phone, dark=dark, height=2000) as window:
         page = window.page
         await page.goto(site.link)
         await window.give_task(TASK)
