@@ -38,6 +38,7 @@ from vgproject.schema.base import Actor, EventData
 from vgproject.schema.events import EVENT_TYPES, TaskQueued, UnknownEvent
 from vgproject.schema.frames import EventFrame
 from vgproject.schema.previews import MAX_DATA_BYTES, preview
+from vgproject.texts import ended_texts
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.ids import NewId, derived_id
 from vgproject.utils.secrets import SecretMask
@@ -49,6 +50,7 @@ _LOOKED_INTO = frozenset({TaskQueued.type, *_QUESTIONS, *MEMBERS})
 """Events whose data says something of their session or task."""
 
 BATCH_BYTES = 256 * 1024
+BATCH_EVENTS = 500
 """What a follower is given at once, so that a slow one holds no more."""
 
 Result = TypeVar("Result")
@@ -205,8 +207,15 @@ class EventLog:
         if not fresh:
             return 0
         self._rings.extend(session_id, fresh)
+        self._end_texts(session_id, fresh)
         self._tell_observers(fresh)
         return fresh[-1].seq
+
+    def _end_texts(self, session_id: str, fresh: list[StoredEvent]) -> None:
+        """Before anybody is told of the events, so that nobody who has them is given their texts so far."""
+        for event in fresh:
+            for _, text_id in ended_texts(event.type, event.payload):
+                self._broker.end_message(session_id, text_id)
 
     def _tell_observers(self, fresh: list[StoredEvent]) -> None:
         for observer in self._observers:
@@ -273,7 +282,7 @@ class EventLog:
         return _stored(session_id, record) if record else None
 
     async def read(
-        self, session_id: str, *, after: int, limit: int = 500, max_bytes: int | None = None
+        self, session_id: str, *, after: int, limit: int = BATCH_EVENTS, max_bytes: int | None = None
     ) -> list[StoredEvent]:
         """The first always, then those whose payloads are as stored, with it, not more than ``max_bytes``."""
         return await self._read_events(session_id, after, limit, (), max_bytes)
@@ -311,9 +320,9 @@ class EventLog:
     async def _read(self, function: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._reader, lambda: function(*arguments))
 
-    def recent(self, session_id: str, after: int) -> list[StoredEvent] | None:
-        """The events after ``after`` from memory; ``None`` where they are not all there."""
-        return self._rings.after(session_id, after)
+    def recent(self, session_id: str, after: int, limit: int = BATCH_EVENTS) -> list[StoredEvent] | None:
+        """The first events after ``after`` from memory; ``None`` where they are not all there."""
+        return self._rings.after(session_id, after, limit)
 
     def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
         """Have ``listener`` told of what is new in the session, by whatever process. Returns what ends it."""
@@ -374,28 +383,49 @@ def no_such_blob(blob_id: str) -> NotFoundError:
 class LogCursor:
     """Reads a session's log on from ``after``: from memory where it is there, else from the database."""
 
+    __slots__ = ("_event_log", "_looked", "_session_id", "after", "reached")
+
     def __init__(self, event_log: EventLog, session_id: str, after: int) -> None:
         self._event_log = event_log
         self._session_id = session_id
-        self._after = after
-        self._reached = 0
-        self._behind = True
+        self._looked = False
+        self.after = after
+        self.reached = 0
+        """What the log is said to reach."""
+
+    @property
+    def is_behind(self) -> bool:
+        return self.reached > self.after
 
     def reach(self, seq: int) -> bool:
         """The log is said to reach ``seq``: whether this cursor is behind that."""
-        self._reached = max(self._reached, seq)
-        return self._reached > self._after
+        self.reached = max(self.reached, seq)
+        return self.is_behind
+
+    def move(self, after: int, reached: int) -> None:
+        """To where another cursor was, and to what that was told."""
+        self.after, self.reached, self._looked = after, reached, True
+
+    def take_recent(self, max_bytes: int = BATCH_BYTES) -> list[StoredEvent]:
+        """As `next_events`, of those in memory."""
+        events = _first(self._event_log.recent(self._session_id, self.after) or [], max_bytes)
+        if events:
+            self.after = events[-1].seq
+        return events
 
     async def next_events(self, max_bytes: int = BATCH_BYTES) -> list[StoredEvent]:
         """At least one and not more than ``max_bytes`` of them; empty where nothing is new: then there will be a word
         before there is more."""
-        events = _first(self._event_log.recent(self._session_id, self._after) or [], max_bytes)
-        if not events and (self._behind or self._reached > self._after):
-            read = await self._event_log.read(self._session_id, after=self._after, max_bytes=max_bytes)
+        events = self.take_recent(max_bytes)
+        if not events and (self.is_behind or not self._looked):
+            reached = self.reached
+            read = await self._event_log.read(self._session_id, after=self.after, max_bytes=max_bytes)
             events = _first(read, max_bytes)
-            self._behind = bool(events)
-        if events:
-            self._after = events[-1].seq
+            self._looked = not events
+            if events:
+                self.after = events[-1].seq
+            elif self.reached == reached:
+                self.reached = self.after  # What was said to be there is gone with its session.
         return events
 
 

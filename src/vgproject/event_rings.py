@@ -35,12 +35,12 @@ class EventRing(Generic[Event]):
         while self._bytes > self._max_bytes:
             self._bytes -= len(self._events.popleft().payload)
 
-    def after(self, seq: int) -> list[Event] | None:
-        """``None`` where the ring does not reach from ``seq`` on."""
+    def after(self, seq: int, limit: int) -> list[Event] | None:
+        """The first so many; ``None`` where the ring does not reach from ``seq`` on."""
         if not self._events or not self._events[0].seq - 1 <= seq <= self._events[-1].seq:
             return None
-        newer = self._events[-1].seq - seq
-        return [self._events[index] for index in range(len(self._events) - newer, len(self._events))]
+        start = len(self._events) - (self._events[-1].seq - seq)
+        return [self._events[index] for index in range(start, min(start + limit, len(self._events)))]
 
 
 class EventRings(Generic[Event]):
@@ -60,9 +60,9 @@ class EventRings(Generic[Event]):
         if len(self._rings) > self._max_rings:
             self._rings.popitem(last=False)
 
-    def after(self, session_id: str, seq: int) -> list[Event] | None:
+    def after(self, session_id: str, seq: int, limit: int) -> list[Event] | None:
         ring = self._rings.get(session_id)
-        return ring.after(seq) if ring else None
+        return ring.after(seq, limit) if ring else None
 
     def forget(self, session_id: str) -> None:
         self._rings.pop(session_id, None)

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject.config import Limits
-from vgproject.websocket_protocol import EXTENSION, WebSocketProtocol
+from vgproject.plain_connection import PlainConnection
+from vgproject.text_frame import TextFrame
+from vgproject.websocket_protocol import EXTENSION
 
 LOOKS = 4
 """How often a client that has no room is looked at before it counts as stalled."""
@@ -15,87 +17,96 @@ REASON_BYTES = 123
 """What fits into a close frame."""
 
 
-class Outbox:
-    """Of ``connection_bytes`` a quarter is the largest frame being made, one is the frame on its way, an eighth are the
-    characters of deltas that wait; the socket's own buffer is 64 KiB. Only a single larger event goes beyond.
+class Connection(Protocol):
+    """`WebSocketProtocol`, or under another server than ours `PlainConnection`."""
 
-    Under another server than ours nothing is known of what a client has taken: there a send has ``stalled_seconds``.
-    """
+    @property
+    def unsent_bytes(self) -> int: ...
+
+    def write_now(self, frame: TextFrame) -> bool:
+        """False where there is no room, or nobody any more."""
+
+    async def has_room(self, seconds: float) -> bool:
+        """Whether the client takes enough for the next frame within so long. One that is gone has room."""
+
+    async def send_frame(self, frame: TextFrame) -> None:
+        """Raises `WebSocketDisconnect`, and `TimeoutError` where the client has taken nothing for too long."""
+
+    async def close(self, code: int, reason: str) -> None: ...
+
+
+class Outbox:
+    """Of ``connection_bytes`` a quarter is the largest frame being made, one is the frame on its way and one was written
+    just before; the socket's own buffer is 64 KiB. Only a single larger event goes beyond."""
+
+    __slots__ = ("_answers", "_connection", "_stalled_seconds", "_turn", "closed", "frame_bytes", "write_now")
 
     def __init__(self, websocket: WebSocket, limits: Limits) -> None:
-        self._websocket = websocket
-        self._connection: WebSocketProtocol | None = websocket.scope.get("extensions", {}).get(EXTENSION)
+        found: Connection | None = websocket.scope.get("extensions", {}).get(EXTENSION)
+        self._connection: Connection = found or PlainConnection(websocket, limits.stalled_seconds)
         self._stalled_seconds = limits.stalled_seconds
         self._turn = asyncio.Lock()
-        self._delta_room = limits.connection_bytes // 8
+        self._answers = 0
+        self.write_now: Callable[[TextFrame], bool] = self._connection.write_now
+        """For who waits for nothing: false where there is no room, or nobody any more."""
         self.frame_bytes = limits.connection_bytes // 4
         self.closed = False
 
     @property
     def unsent_bytes(self) -> int:
-        return self._connection.unsent_bytes if self._connection else 0
+        return self._connection.unsent_bytes
 
-    async def send(self, frame: bytes) -> None:
-        """Raises `WebSocketDisconnect` where the client is gone, or has taken nothing for too long."""
-        async with self._turn:
+    async def send(self, payload: bytes) -> None:
+        """Before all that `send_next` has to send. Raises `WebSocketDisconnect` where the client is gone, or has taken
+        nothing for too long."""
+        self._answers += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._answers -= 1
+        try:
             await self._wait_for_room()
-            await self._write(frame)
+            await self._send(payload)
+        finally:
+            self._turn.release()
 
     async def send_next(self, make: Callable[[], Awaitable[bytes | None]]) -> bool:
         """As `send`, of what ``make`` gives once there is room for it: nothing is read for a client that does not
-        take it. False where it gives nothing."""
-        async with self._turn:
-            await self._wait_for_room()
-            frame = await make()
-            if frame is not None:
-                await self._write(frame)
-        return frame is not None
+        take it. False where it gives nothing; then nothing was awaited since."""
+        while True:
+            async with self._turn:
+                if not self._answers:
+                    await self._wait_for_room()
+                    payload = await make()
+                    if payload is not None:
+                        await self._send(payload)
+                    return payload is not None
+            await asyncio.sleep(0)
 
     async def _wait_for_room(self) -> None:
         """A client that takes a little has time; one that takes nothing has not."""
-        if self._connection:
-            unsent, looks = self._connection.unsent_bytes, 0
-            while not await self._connection.has_room(self._stalled_seconds / LOOKS):
-                before, unsent = unsent, self._connection.unsent_bytes
-                looks = looks + 1 if unsent >= before else 0
-                if looks == LOOKS:
-                    await self.close(4008, _TOO_SLOW)
+        unsent, looks = self._connection.unsent_bytes, 0
+        while not await self._connection.has_room(self._stalled_seconds / LOOKS):
+            before, unsent = unsent, self._connection.unsent_bytes
+            looks = looks + 1 if unsent >= before else 0
+            if looks == LOOKS:
+                await self.close(4008, _TOO_SLOW)
         if self.closed:
             raise WebSocketDisconnect(1006)
 
-    async def _write(self, frame: bytes) -> None:
+    async def _send(self, payload: bytes) -> None:
         try:
-            async with asyncio.timeout(self._stalled_seconds):
-                await self._websocket.send_text(frame.decode())
+            await self._connection.send_frame(TextFrame(payload))
         except TimeoutError as error:
             await self.close(4008, _TOO_SLOW)
             raise WebSocketDisconnect(4008) from error
-        except RuntimeError as error:
-            # What a server raises on a send after the close that it made itself, as on a broken frame.
-            raise WebSocketDisconnect(1006) from error
 
     async def close(self, code: int, reason: str) -> None:
         """End the connection, whether its client reads or not. The first close counts."""
         if self.closed:
             return
         self.closed = True
-        fitting = reason.encode()[:REASON_BYTES].decode(errors="ignore")
-        if self._connection:
-            self._connection.end(code, fitting)
-            return
-        with suppress(RuntimeError, TimeoutError, WebSocketDisconnect):
-            async with asyncio.timeout(self._stalled_seconds):
-                await self._websocket.close(code, fitting)
-
-    def hold_delta(self, characters: int) -> bool:
-        """Room for a delta that waits to be sent; false where there is none. `let_go` gives it back."""
-        if characters > self._delta_room:
-            return False
-        self._delta_room -= characters
-        return True
-
-    def let_go(self, characters: int) -> None:
-        self._delta_room += characters
+        await self._connection.close(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))
 
 
 _TOO_SLOW = "The client reads too slowly: come back with the last seq."

@@ -1,175 +1,82 @@
-"""One connection's view of one session: the log from its cursor on, and the passing deltas between."""
+"""One connection's view of one session: the log from its cursor on, until it is live in the session's feed."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable
 
 import orjson
 
 from vgproject.access.members import ACCESS_EVENTS
-from vgproject.broker.base import Broker, Delta
-from vgproject.event_log import EventLog, LogCursor
+from vgproject.event_log import LogCursor
+from vgproject.follower import Deltas, Write
 from vgproject.outbox import Outbox
-from vgproject.schema.frames import Heartbeat
-
-WINDOW_SECONDS = 0.02
-
-Deltas = Literal["all", "coalesced", "none"]
+from vgproject.session_feed import SessionFeed
+from vgproject.text_frame import join
+from vgproject.texts import ToldTexts, characters_of
 
 
 class Subscription:
-    """Sends at the pace of its own client. A client that is behind loses deltas, never events."""
+    """A client that is behind reads at its own pace, and loses deltas, never events. One that is live has no task."""
+
+    __slots__ = ("_failure", "_feed", "_may_read", "_outbox", "_start", "_told", "cursor", "deltas")
 
     def __init__(
         self,
-        session_id: str,
+        feed: SessionFeed,
+        cursor: LogCursor,
         *,
-        after: int,
         deltas: Deltas,
-        event_log: EventLog,
-        broker: Broker,
         outbox: Outbox,
-        heartbeat_seconds: float,
         may_read: Callable[[], Awaitable[None]],
+        start: Callable[[], None],
     ) -> None:
-        """``may_read`` raises where the client may not see the session any more."""
-        self._session_id = session_id
-        self._cursor = LogCursor(event_log, session_id, after)
-        self._deltas = deltas
-        self._event_log = event_log
-        self._broker = broker
+        """``may_read`` raises where the client may not see the session any more; ``start`` has `run` run in a task."""
+        self._feed = feed
+        self.cursor = cursor
+        self.deltas: Deltas = deltas
         self._outbox = outbox
-        self._heartbeat_seconds = heartbeat_seconds
         self._may_read = may_read
-        self._news = asyncio.Event()
-        self._buffer: dict[tuple[Any, ...], Delta] = {}
-        self._held = 0
-        self._lost = False
-        self._deltas_sent_at = 0.0
+        self._start = start
+        self._told = ToldTexts()
+        self._failure: Exception | None = None
+        feed.add(self)
 
-    def on_wake(self, seq: int) -> None:
-        self._cursor.reach(seq)
-        self._news.set()
-
-    def on_delta(self, delta: Delta) -> None:
-        if self._deltas == "none" or self._lost:
-            return
-        if not self._outbox.hold_delta(len(delta["text"])):
-            self._forget_deltas()
-            return
-        self._held += len(delta["text"])
-        key = (delta["type"], delta.get("message_id"), delta.get("tool_call_id"))
-        if key in self._buffer:
-            self._buffer[key]["text"] += delta["text"]
-        else:
-            self._buffer[key] = dict(delta)
-        self._news.set()
-
-    def _forget_deltas(self) -> None:
-        """The next deltas carry the text so far."""
-        self._lost = True
-        self._empty_buffer()
-        self._news.set()
-
-    def _empty_buffer(self) -> None:
-        self._buffer.clear()
-        self._outbox.let_go(self._held)
-        self._held = 0
+    @property
+    def write(self) -> Write:
+        return self._outbox.write_now
 
     async def run(self) -> None:
-        """Send until cancelled. What is in the making when the client comes is told from its beginning."""
-        stop = self._event_log.listen(self._session_id, self)
-        self._lost = self._deltas != "none"
-        try:
-            await self._send_events()
-            while True:
-                self._news.clear()
-                await self._send_deltas()
-                if not await self._send_events():
-                    await self._wait_for_news()
-                    await self._window()
-        finally:
-            stop()
-            self._empty_buffer()
-
-    async def _window(self) -> None:
-        """Wait for more deltas where some were sent just now; the first after a silence goes out at once."""
-        if self._buffer:
-            window = WINDOW_SECONDS if self._deltas == "all" else 10 * WINDOW_SECONDS
-            await asyncio.sleep(self._deltas_sent_at + window - time.monotonic())
-
-    async def _wait_for_news(self) -> None:
-        """With a heartbeat while there are none. The head comes from the log, in case a wake-up was lost."""
+        """Send until the client has all there is, and is live. What is in the making is told from its beginning."""
+        if self._failure:
+            raise self._failure
         while True:
-            try:
-                await asyncio.wait_for(self._news.wait(), self._heartbeat_seconds)
+            while await self._outbox.send_next(self._next_frame):
+                pass
+            if self._feed.join(self):
                 return
-            except TimeoutError:
-                head = await self._event_log.head(self._session_id)
-                if self._cursor.reach(head.seq):
-                    return
-                beat = Heartbeat(session_id=self._session_id, head_seq=head.seq)
-                await self._outbox.send(beat.model_dump_json().encode())
+            if not self.cursor.is_behind:
+                await self._feed.change()
 
-    async def _send_deltas(self) -> None:
-        if not self._buffer and not self._lost:
-            return
-        frames = _frames(self._take_deltas(), self._outbox.frame_bytes)
+    def read_on(self) -> None:
+        self._told = ToldTexts()
+        self._start()
 
-        async def next_frame() -> bytes | None:
-            return next(frames, None)
+    def fail(self, error: Exception) -> None:
+        self._failure = error
+        self._start()
 
-        while await self._outbox.send_next(next_frame):
-            self._deltas_sent_at = time.monotonic()
+    async def leave(self) -> None:
+        await self._feed.remove(self)
 
-    def _take_deltas(self) -> Iterator[bytes]:
-        """What has come until the first is asked for."""
-        deltas = self._broker.partial(self._session_id) if self._lost else list(self._buffer.values())
-        self._lost = False
-        self._empty_buffer()
-        for delta in deltas:
-            yield from _pieces(delta, self._outbox.frame_bytes)
-
-    async def _send_events(self) -> bool:
-        """Send what is new in the log; whether there was something."""
-        sent = False
-        while await self._outbox.send_next(self._next_events):
-            sent = True
-        return sent
-
-    async def _next_events(self) -> bytes | None:
-        events = await self._cursor.next_events(max_bytes=self._outbox.frame_bytes)
+    async def _next_frame(self) -> bytes | None:
+        """Events before deltas: a text so far is told to who has all events, and so may still read."""
+        events = await self.cursor.next_events(self._outbox.frame_bytes)
+        if not events:
+            return self._next_texts()
         if any(event.type in ACCESS_EVENTS for event in events):
             await self._may_read()
-        return _join([event.payload for event in events]) if events else None
+        return join([event.payload for event in events])
 
-
-def _frames(payloads: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Each as large as it may be, and made when it is asked for."""
-    together: list[bytes] = []
-    size = 0
-    for payload in payloads:
-        if together and size + len(payload) > max_bytes:
-            yield _join(together)
-            together, size = [], 0
-        together.append(payload)
-        size += len(payload) + 1
-    if together:
-        yield _join(together)
-
-
-def _join(payloads: list[bytes]) -> bytes:
-    return payloads[0] if len(payloads) == 1 else b"[" + b",".join(payloads) + b"]"
-
-
-def _pieces(delta: Delta, max_bytes: int) -> Iterator[bytes]:
-    """A text so far that is larger than a frame is told in parts. A character may take six bytes as JSON."""
-    whole = orjson.dumps(delta)
-    if len(whole) <= max_bytes:
-        yield whole
-        return
-    text, characters = delta["text"], max_bytes // 8
-    for start in range(0, len(text), characters):
-        piece = {"offset": delta["offset"] + start, "text": text[start : start + characters]}
-        yield orjson.dumps(delta | piece)
+    def _next_texts(self) -> bytes | None:
+        if self.deltas == "none" or self.cursor.is_behind:
+            return None
+        parts = self._told.next_parts(self._feed.texts_so_far(), characters_of(self._outbox.frame_bytes))
+        return join([orjson.dumps(part) for part in parts]) if parts else None

@@ -26,12 +26,16 @@ from vgproject.errors import (
     UnauthenticatedError,
     VgprojectError,
 )
+from vgproject.event_log import LogCursor
+from vgproject.follower import Deltas
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
+from vgproject.session_feeds import SessionFeeds
 from vgproject.subscription import Subscription
+from vgproject.subscriptions import Subscriptions
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
 
@@ -70,8 +74,7 @@ class ConnectionState:
     bucket: TokenBucket
     caller: Caller | None = None
     id: str = field(default_factory=lambda: new_id("con"))
-    subscriptions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """By session, or by `_topic` of a memory."""
+    subscriptions: Subscriptions = field(init=False)
     bad_frames: int = 0
     let_go: Callable[[], None] = lambda: None
     """Ends the watch over its token."""
@@ -83,6 +86,12 @@ class WebSocketManager:
         self._authenticator = authenticator
         self._limits = services.loaded.config.limits
         self._connections: set[ConnectionState] = set()
+        self._feeds = SessionFeeds(
+            services.event_log,
+            services.broker,
+            frame_bytes=self._limits.connection_bytes // 4,
+            heartbeat_seconds=self._limits.heartbeat_seconds,
+        )
 
     @property
     def open_connections(self) -> int:
@@ -98,6 +107,7 @@ class WebSocketManager:
         await websocket.accept(subprotocol=f.PROTOCOL if f.PROTOCOL in wanted else None)
         bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
         state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
+        state.subscriptions = Subscriptions(state.outbox, partial(self._refuse, state, None))
         try:
             state.caller = await self._authenticator.identify(websocket)
         except VgprojectError as error:
@@ -118,7 +128,7 @@ class WebSocketManager:
         finally:
             state.let_go()
             self._connections.discard(state)
-            await self._stop_subscriptions(state)
+            await state.subscriptions.drop_all()
 
     def _watch(self, state: ConnectionState) -> None:
         """Close the connection when its token ends."""
@@ -212,13 +222,13 @@ class WebSocketManager:
             await self._subscribe(state, state.caller, command)
             return None
         if isinstance(command, c.Unsubscribe):
-            await self._unsubscribe(state, command.session_id or "")
+            await state.subscriptions.drop(command.session_id or "")
             return f.Ack(id=command.id)
         if isinstance(command, c.SubscribeMemory):
             await self._subscribe_memory(state, state.caller, command)
             return None
         if isinstance(command, c.UnsubscribeMemory):
-            await self._unsubscribe(state, _topic(await self._memory_of(command, state.caller)))
+            await state.subscriptions.drop(_topic(await self._memory_of(command, state.caller)))
             return f.Ack(id=command.id)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
         ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
@@ -254,25 +264,23 @@ class WebSocketManager:
             head_seq=view.head_seq,
             epoch=view.epoch,
         )
-        await self._unsubscribe(state, view.session_id)
+        await state.subscriptions.drop(view.session_id)
         await state.outbox.send(subscribed.model_dump_json().encode())
         if not recovered:
             await state.outbox.send(f.Snapshot(session=view).model_dump_json().encode())
         after = command.after if recovered else 0
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
 
-    async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: str) -> None:
+    async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: Deltas) -> None:
         subscription = Subscription(
-            session_id,
-            after=after,
-            deltas=deltas,  # type: ignore[arg-type]  # One of the command's choices.
-            event_log=self._services.event_log,
-            broker=self._services.broker,
+            self._feeds.open(session_id),
+            LogCursor(self._services.event_log, session_id, after),
+            deltas=deltas,
             outbox=state.outbox,
-            heartbeat_seconds=self._limits.heartbeat_seconds,
             may_read=partial(self._expect_reader, state, session_id),
+            start=partial(state.subscriptions.start, session_id),
         )
-        self._start(state, session_id, subscription)
+        state.subscriptions.add(session_id, subscription)
 
     async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
         namespace = await self._memory_of(command, caller)
@@ -286,7 +294,7 @@ class WebSocketManager:
             memory_seq=head.memory_seq,
             epoch=head.epoch,
         )
-        await self._unsubscribe(state, _topic(namespace))
+        await state.subscriptions.drop(_topic(namespace))
         await state.outbox.send(subscribed.model_dump_json().encode())
         subscription = MemorySubscription(
             namespace,
@@ -296,17 +304,12 @@ class WebSocketManager:
             outbox=state.outbox,
             poll_seconds=self._limits.heartbeat_seconds,
         )
-        self._start(state, _topic(namespace), subscription)
+        state.subscriptions.add(_topic(namespace), subscription)
 
     async def _memory_of(self, command: c.SubscribeMemory | c.UnsubscribeMemory, caller: Caller) -> Namespace:
         of_session = await self._services.sessions.project_of(command, caller)
         return self._services.memory_commands.namespace(
             caller, scope=command.scope, project=command.project, of_session=of_session
-        )
-
-    def _start(self, state: ConnectionState, topic: str, subscription: Subscription | MemorySubscription) -> None:
-        state.subscriptions[topic] = asyncio.create_task(
-            self._run_subscription(state, subscription), name=f"subscription {topic}"
         )
 
     async def _expect_reader(self, state: ConnectionState, session_id: str) -> None:
@@ -316,38 +319,6 @@ class WebSocketManager:
             await self._services.members.expect(session_id, state.caller, SEE)
         except NotFoundError as error:
             raise ForbiddenError(_NO_MEMBER, session_id=session_id) from error
-
-    async def _run_subscription(self, state: ConnectionState, subscription: Subscription | MemorySubscription) -> None:
-        """Until the client is gone; a log that cannot be read is told once, instead of silence. After a mistake of
-        ours the connection is closed: the client comes back with what it has."""
-        with suppress(WebSocketDisconnect):
-            try:
-                await subscription.run()
-            except VgprojectError as error:
-                await self._refuse(state, None, error)
-                if isinstance(error, ForbiddenError) and not self._follows_others(state):
-                    await state.outbox.close(4403, error.message)
-            except WebSocketDisconnect:
-                raise
-            except Exception:
-                logger.exception("A subscription failed by a mistake of ours")
-                await self._refuse(state, None, VgprojectError(_SUBSCRIPTION_MISTAKE))
-                await state.outbox.close(1011, _SUBSCRIPTION_MISTAKE)
-
-    @staticmethod
-    def _follows_others(state: ConnectionState) -> bool:
-        """Besides the subscription that asks."""
-        return any(task is not asyncio.current_task() and not task.done() for task in state.subscriptions.values())
-
-    async def _unsubscribe(self, state: ConnectionState, topic: str) -> None:
-        if task := state.subscriptions.pop(topic, None):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _stop_subscriptions(self, state: ConnectionState) -> None:
-        for topic in tuple(state.subscriptions):
-            await self._unsubscribe(state, topic)
 
     async def drain(self, grace_seconds: float) -> None:
         """Tell everybody that the server stops; who does not read now misses it."""
@@ -398,7 +369,6 @@ def _scope(state: ConnectionState, command: c.AnyCommand, digest: str) -> str:
     return "/".join((state.caller.key, client, place, command.id, digest))
 
 
-_SUBSCRIPTION_MISTAKE = "The server made a mistake with this subscription; its log says which."
 _NO_MEMBER = "You are no member of this session any more."
 _TOO_MANY = "Too many connections."
 _OUR_MISTAKE = "The server made a mistake with this command; its log says which."

@@ -1,21 +1,41 @@
-"""uvicorn's WebSocket, with an end that does not wait for a client that has stopped reading."""
+"""uvicorn's WebSocket, written to without a wait, and with an end that does not wait for a client that has stopped
+reading."""
 
 import asyncio
+from asyncio.transports import BaseTransport
 from typing import Any, cast
 
+from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from vgproject.text_frame import TextFrame
+
 EXTENSION = "vgproject.connection"
 CLOSE_SECONDS = 3.0
 """What a client gets to take what is unsent and to answer a close."""
+UNSENT_BYTES = 64 * 1024
+"""With more than that unsent a client has no room, until it has taken three quarters. Under TLS it would be 512 KiB."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Found by the application in its scope, under ``extensions``."""
 
     close_seconds = CLOSE_SECONDS
+    is_full = False
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=UNSENT_BYTES)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.is_full = False
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -26,6 +46,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def unsent_bytes(self) -> int:
         return self.transport.get_write_buffer_size()
 
+    def write_now(self, frame: TextFrame) -> bool:
+        """False where there is no room, or nobody any more: then nothing is written."""
+        return not self.is_full and self._write(frame)
+
+    async def send_frame(self, frame: TextFrame) -> None:
+        """Raises `WebSocketDisconnect`."""
+        if not self._write(frame):
+            raise WebSocketDisconnect(1006)
+
+    def _write(self, frame: TextFrame) -> bool:
+        if self.close_sent or self.transport.is_closing():
+            return False
+        if self.conn.extensions:  # Deflate keeps a dictionary for each connection.
+            self.conn.send_text(frame.payload)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        else:
+            self.transport.write(frame.wire)
+        return True
+
     async def has_room(self, seconds: float) -> bool:
         """Whether the client takes enough for the next frame within so long. One that is gone has room."""
         if self.writable.is_set():
@@ -35,6 +74,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 return await self.writable.wait()
         except TimeoutError:
             return False
+
+    async def close(self, code: int, reason: str) -> None:
+        self.end(code, reason)
 
     def end(self, code: int, reason: str) -> None:
         """Close, also where nothing is read: what is not taken in `close_seconds` is dropped with the connection."""

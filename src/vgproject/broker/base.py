@@ -5,6 +5,12 @@ from typing import Any, Protocol
 
 Delta = dict[str, Any]
 """A plain dict as `schema.frames` describes it: deltas are too many for models."""
+TextKey = tuple[str, str]
+"""Names a text in the making: the type of its deltas, and the id of the message or tool call."""
+
+
+def text_key(delta: Delta) -> TextKey:
+    return delta["type"], delta.get("tool_call_id") or delta["message_id"]
 
 
 class Listener(Protocol):
@@ -29,7 +35,8 @@ class Broker(Protocol):
         """The text of this message or tool call is in the log now, or withdrawn."""
 
     def partial(self, session_id: str) -> list[Delta]:
-        """For each text in the making one delta with offset 0 and the text so far."""
+        """For each text in the making one delta with offset 0 and the text so far; for one that is too long to be
+        kept, one without text, at the offset that it has reached."""
 
     def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
         """Returns what ends the listening."""

@@ -3,15 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable
 
-from vgproject.broker.base import Delta, Listener
+from vgproject.broker.base import Delta, Listener, TextKey, text_key
 
 MAX_PARTIAL_CHARACTERS = 200_000
+"""What is kept of one text in the making for who comes in the middle."""
 
 
 class InProcessBroker:
     def __init__(self) -> None:
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
-        self._partial: dict[str, dict[tuple[str, str], Delta]] = defaultdict(dict)
+        self._partial: dict[str, dict[TextKey, Delta]] = defaultdict(dict)
 
     async def check(self) -> None:
         """There is nothing between who sends and who listens."""
@@ -26,12 +27,14 @@ class InProcessBroker:
             listener.on_delta(delta)
 
     def _remember(self, session_id: str, delta: Delta) -> None:
-        key = (delta["type"], delta.get("tool_call_id") or delta["message_id"])
-        partial = self._partial[session_id].get(key)
-        if partial is None:
-            self._partial[session_id][key] = dict(delta)
-        elif len(partial["text"]) < MAX_PARTIAL_CHARACTERS:
-            partial["text"] += delta["text"]
+        texts, key = self._partial[session_id], text_key(delta)
+        so_far = texts.get(key)
+        if delta["offset"] == 0:
+            texts[key] = dict(delta)
+        elif so_far and delta["offset"] == len(so_far["text"]) < MAX_PARTIAL_CHARACTERS:
+            so_far["text"] += delta["text"]
+        else:
+            texts[key] = delta | {"offset": delta["offset"] + len(delta["text"]), "text": ""}
 
     def end_message(self, session_id: str, message_id: str) -> None:
         texts = self._partial.get(session_id, {})
