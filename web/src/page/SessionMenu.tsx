@@ -55,7 +55,11 @@ export function SessionMenu({ state }: { state: SessionState }) {
         onClick={() => open({ kind: "share" })}
       >
         <Users size={15} aria-hidden /> Share
-        {state.members.size > 1 && <span className="text-muted tabular-nums">{state.members.size}</span>}
+        {state.members.size > 1 && (
+          <span className="text-muted tabular-nums" aria-hidden="true">
+            {state.members.size}
+          </span>
+        )}
       </button>
       <Menu label="This session" items={items}>
         <Ellipsis size={18} aria-hidden />
