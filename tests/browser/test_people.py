@@ -62,7 +62,7 @@ async def test_who_is_made_a_member_sees_the_session_and_does_there_what_the_rol
 
         await members.get_by_role("button", name="Remove ada").click()
         await members.get_by_role("button", name="Really ada").click()
-        await expect(ada.page.get_by_text("is no member").first).to_be_visible()
+        await expect(ada.page.get_by_text("You are no member of this session any more.")).to_be_visible()
         assert owner.complaints == []
 
 
