@@ -1,5 +1,6 @@
 import { Check, CircleStop, Minus, Pause, Play, RotateCcw, X } from "lucide-react";
 import type { ReactNode } from "react";
+import { PeopleButton } from "../people/PeopleButton";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type Phase, type SessionState, type Task } from "../store/session";
 import { capital, cost, count, elapsed, lastName, nameOf } from "./format";
@@ -29,6 +30,7 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
           </p>
         </div>
         {task && <Controls state={state} task={task} />}
+        <PeopleButton state={state} />
         {state.seq > 0 && <SessionMenu state={state} />}
       </div>
       {task && task.phases.length > 0 && <Way task={task} />}
@@ -58,7 +60,7 @@ function Spent({ task }: { task: Task }) {
 
 function Controls({ state, task }: { state: SessionState; task: Task }) {
   const client = useClient();
-  const why = useRefusal(state, "edit");
+  const why = useRefusal(state, "steer");
   const about = { session_id: state.sessionId, task_id: task.id };
   const pause = useAction(() => client.send({ type: "pause", ...about }));
   const resume = useAction(() => client.send({ type: "resume", ...about }));

@@ -1,5 +1,5 @@
-import { Ellipsis, GitFork, PencilLine, RotateCcw, SlidersHorizontal, Trash2, Users } from "lucide-react";
-import { refusalIn } from "../access";
+import { Ellipsis, GitFork, Hand, PencilLine, RotateCcw, SlidersHorizontal, Trash2, Users } from "lucide-react";
+import { refusalIn, steeringRefusal } from "../access";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
 import { useDialogs } from "./dialogs";
@@ -25,11 +25,12 @@ export function SessionMenu({ state }: { state: SessionState }) {
       ...begun.map(({ name }) => ({
         word: `Retry from ${capital(name).toLowerCase()}`,
         icon: RotateCcw,
-        why,
+        why: steeringRefusal(state.members, me, state.holder),
         onChoose: () => void (ended && retry.run(ended.id, name)),
       })),
       { word: "Rename", icon: PencilLine, why, onChoose: () => open({ kind: "rename" }) },
       { word: "Share", icon: Users, onChoose: () => open({ kind: "share" }) },
+      { word: "People", icon: Hand, onChoose: () => open({ kind: "people" }) },
       { word: "Settings", icon: SlidersHorizontal, onChoose: () => open({ kind: "settings" }) },
       { word: "Fork", icon: GitFork, why, onChoose: () => open({ kind: "fork", seq: null }) },
       {

@@ -5,6 +5,9 @@ import { MessageComposer } from "../composer/MessageComposer";
 import { Dock } from "../dock/Dock";
 import { diffLook } from "../panels/diff_look";
 import { type PanelId, Panels, PhonePanels, type ViewId } from "../panels/Panels";
+import { ControlAsk } from "../people/ControlAsk";
+import { useTellPresence } from "../people/presence";
+import { ThreadsProvider, useThreadsOf } from "../people/threads";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
 import { useStore } from "../store/store";
@@ -28,6 +31,8 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
   const [dialog, setDialog] = useState<SessionDialog | null>(null);
   const needsRoom = useStore(diffLook) === "split" && panel === "changes";
   const twoColumns = useMedia("(min-width: 760px)");
+  const threads = useThreadsOf(state);
+  useTellPresence(sessionId);
   const open = (id: PanelId) => {
     setPanel(id);
     setOnPhone(id);
@@ -42,6 +47,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
           <Timeline state={state} onPanel={open} />
           <div className="mx-auto max-h-[75%] w-full max-w-3xl shrink-0 overflow-y-auto px-3 pt-1 pb-3 md:px-5">
             <Dock state={state} />
+            <ControlAsk state={state} />
             <Writing state={state} />
           </div>
         </>
@@ -51,15 +57,17 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
   );
   return (
     <DialogsProvider value={setDialog}>
-      {chat}
-      {twoColumns && (
-        <aside
-          aria-label="Results"
-          className={`flex min-w-80 shrink-0 border-l border-line bg-surface ${needsRoom ? "w-1/2 max-w-4xl" : "w-[36%] max-w-xl"}`}
-        >
-          <Panels state={state} chosen={panel} onChoose={setPanel} />
-        </aside>
-      )}
+      <ThreadsProvider value={threads}>
+        {chat}
+        {twoColumns && (
+          <aside
+            aria-label="Results"
+            className={`flex min-w-80 shrink-0 border-l border-line bg-surface ${needsRoom ? "w-1/2 max-w-4xl" : "w-[36%] max-w-xl"}`}
+          >
+            <Panels state={state} chosen={panel} onChoose={setPanel} />
+          </aside>
+        )}
+      </ThreadsProvider>
       {dialog && (
         <Suspense>
           <SessionDialogs dialog={dialog} state={state} onClose={() => setDialog(null)} />
@@ -73,7 +81,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
 function Writing({ state }: { state: SessionState }) {
   const client = useClient();
   const [draft, setDraft] = useState(emptyDraft);
-  const why = useRefusal(state, "edit");
+  const why = useRefusal(state, "steer");
   if (state.seq === 0) return null;
   if (why) return <p className="card px-4 py-3 text-sm text-muted">{why}</p>;
   if (isOpen(currentTask(state))) return <MessageComposer sessionId={state.sessionId} />;
