@@ -114,7 +114,10 @@ async def test_control_is_asked_for_handed_over_taken_back_and_released(tmp_path
         )
         await expect(ada.page.get_by_label("A word to the agent")).to_have_count(0)
         await in_dialog(ada, "Ask for control")
-        await owner.page.get_by_label("Control").get_by_role("button", name="Hand over to ada").click()
+        hand_over = owner.page.get_by_label("Control", exact=True).get_by_role("button", name="Hand over to ada")
+        await hand_over.wait_for()
+        assert await owner.violations() == []
+        await hand_over.click()
         await expect(ada.button("Cancel")).to_be_enabled()
         await expect(people_of(ada)).to_have_accessible_name("People: ada, owner here; ada holds control")
         await expect(owner.button("Cancel")).to_be_enabled()
@@ -163,7 +166,8 @@ async def test_of_two_who_approve_at_once_the_second_is_told_who_did(tmp_path: P
         await owner.button("Approve for this session").click()
         await owner.page.get_by_role("heading", name="Run: may the agent do this?").wait_for()
         await ada.button("Approve").click()
-        await expect(ada.page.get_by_role("alert")).to_contain_text("owner")
+        await expect(ada.button("Approve")).to_be_enabled()  # The answer has come, and is nothing to complain of.
+        await expect(ada.page.get_by_role("alert")).to_have_count(0)
         holding.let_go()
         await expect(ada.page.get_by_text("approved for the session by owner")).to_be_visible()
         await expect(ada.page.get_by_role("heading", name=asked)).to_have_count(0)
@@ -212,32 +216,30 @@ async def test_two_browsers_and_a_terminal_see_the_same_in_the_same_order(tmp_pa
     ids=["desktop-light", "desktop-dark", "phone-light", "phone-dark"],
 )
 async def test_people_and_comments_are_for_everybody(tmp_path: Path, *, phone: bool, dark: bool) -> None:
-    async with open_two(tmp_path, approvals="always") as (site, owner, ada):
-        async with site.window(phone=phone, dark=dark) as window:
-            page = window.page
-            await page.goto(site.link)
-            await page.goto(owner.page.url)
-            await window.button("Approve for this session").click()
-            await page.get_by_role("heading", name="Run: may the agent do this?").wait_for()
-            button = page.get_by_role("button", name="Comment on event").last
-            await button.focus()
-            await page.keyboard.press("Enter")
-            await expect(page.get_by_label("Your comment")).to_be_focused()
-            await page.keyboard.type("Look here")
-            await page.keyboard.press("Enter")
-            await expect(page.get_by_label("Comments")).to_contain_text("Look here")
-            assert await window.violations() == []
-            await page.keyboard.press("Escape")
-            await expect(page.get_by_label("Your comment")).to_have_count(0)
-            await people_of(window).click()
-            await page.get_by_role("dialog").get_by_role("button", name="Take control").click()
-            await page.get_by_role("dialog").get_by_text("You hold control").wait_for()
-            assert await window.violations() == []
-            await page.keyboard.press("Escape")
-            await ada.button("This session").click()
-            await ada.page.get_by_role("menuitem", name="People").click()
-            await ada.page.get_by_role("dialog").get_by_role("button", name="Ask for control").click()
-            await page.get_by_label("Control", exact=True).wait_for()
-            assert await window.violations() == []
-            assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-            assert window.complaints == []
+    async with (
+        open_site(tmp_path, model=waiting(tmp_path)) as site,
+        site.window(phone=phone, dark=dark) as window,
+    ):
+        page = window.page
+        await page.goto(site.link)
+        await window.give_task(TASK)
+        await page.get_by_role("heading", name="The agent asks").wait_for()
+        await page.get_by_role("button", name="Comment on event").last.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Your comment")).to_be_focused()
+        await page.keyboard.type("Look here")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Comments")).to_contain_text("Look here")
+        assert await window.violations() == []
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_label("Your comment")).to_have_count(0)
+        await window.button("This session").click()
+        await page.get_by_role("menuitem", name="People").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Take control").click()
+        await page.get_by_role("dialog").get_by_text("You hold control").wait_for()
+        assert await window.violations() == []
+        await page.keyboard.press("Escape")
+        await people_of(window).wait_for()
+        assert await window.violations() == []
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert window.complaints == []
