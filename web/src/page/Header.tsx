@@ -13,7 +13,7 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
   const task = currentTask(state);
   const status = task && state.asks.length ? "needs_you" : (task?.status ?? "idle");
   return (
-    <header className="border-b border-line bg-surface px-3 pt-[max(0.5rem,env(safe-area-inset-top))] pb-2 md:px-5">
+    <header className="@container border-b border-line bg-surface px-3 pt-[max(0.5rem,env(safe-area-inset-top))] pb-2 md:px-5">
       <div className="flex items-center gap-2">
         {menu}
         <div className="min-w-0 grow">
@@ -53,7 +53,7 @@ function Spent({ task }: { task: Task }) {
   return (
     <span className="whitespace-nowrap tabular-nums" title={`${usage.requests ?? 0} model calls, ${tokens} tokens`}>
       {cost(usage.cost_usd)}
-      {limit ? ` of ${cost(limit)}` : ""} <span className="max-sm:hidden">· {count(tokens)} tokens</span>
+      {limit ? ` of ${cost(limit)}` : ""} <span className="@max-md:hidden">· {count(tokens)} tokens</span>
     </span>
   );
 }
@@ -70,13 +70,13 @@ function Controls({ state, task }: { state: SessionState; task: Task }) {
   const button = (word: string, icon: ReactNode, action: typeof pause, waiting = false) => (
     <button
       type="button"
-      className="button max-sm:button-icon"
+      className="button"
       aria-label={word}
       title={why ?? word}
       disabled={action.busy || waiting || why !== null}
       onClick={() => void action.run()}
     >
-      {icon} <span className="max-sm:hidden">{waiting ? `${word} …` : word}</span>
+      {icon} <span className="@max-2xl:hidden">{waiting ? `${word} …` : word}</span>
     </button>
   );
   return (

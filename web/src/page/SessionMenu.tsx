@@ -55,7 +55,7 @@ export function SessionMenu({ state }: { state: SessionState }) {
         title="Who sees the session, and who does what in it"
         onClick={() => open({ kind: "share" })}
       >
-        <Users size={15} aria-hidden /> Share
+        <Users size={15} aria-hidden /> <span className="@max-2xl:sr-only">Share</span>
         {state.members.size > 1 && (
           <span className="text-muted tabular-nums" aria-hidden="true">
             {state.members.size}
