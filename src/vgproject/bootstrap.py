@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from vgproject import __version__
+from vgproject.access.allowances import Allowances
 from vgproject.access.live_access import LiveAccess, open_live_access
 from vgproject.access.members import Members
+from vgproject.access.open_tasks import OpenTasks
+from vgproject.access.token_bucket import Rate
 from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
 from vgproject.audit import AuditTrail, open_audit_trail
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
-from vgproject.config import Loaded, make_home
+from vgproject.config import Limits, Loaded, make_home
 from vgproject.engine import Engine
 from vgproject.event_log import EventLog, StoredEvent, open_event_log
 from vgproject.knowledge.care import Caretaker, run_caretaker
@@ -67,6 +70,7 @@ class Services(Parts):
     memory_commands: MemoryCommands
     tokens: Tokens
     members: Members
+    allowances: Allowances
     live_access: LiveAccess
 
 
@@ -138,6 +142,14 @@ async def _open_vectors(
     return await stack.enter_async_context(run_vectors(database, embedder, memory))
 
 
+def _create_allowances(limits: Limits) -> Allowances:
+    return Allowances(
+        commands=Rate(limits.commands_per_second, limits.command_burst),
+        handshakes=Rate(limits.handshakes_per_second, limits.handshake_burst),
+        sessions=Rate(limits.sessions_per_hour / 3600, limits.sessions_per_hour),
+    )
+
+
 @asynccontextmanager
 async def open_services(
     loaded: Loaded, *, observe: Callable[[StoredEvent], None] = lambda event: None
@@ -161,10 +173,13 @@ async def open_services(
         caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
         memory_commands = MemoryCommands(parts.memory, parts.recall, caretaker, project=config.project, now=utc_now)
         members = Members(parts.database)
+        allowances = _create_allowances(config.limits)
         sessions = SessionService(
             database=parts.database,
             members=members,
             audit=audit,
+            allowances=allowances,
+            open_tasks=OpenTasks(parts.database, config.limits.running_tasks_per_user),
             event_log=parts.event_log,
             memory=memory_commands,
             llm=parts.llm,
@@ -194,5 +209,6 @@ async def open_services(
             memory_commands=memory_commands,
             tokens=tokens,
             members=members,
+            allowances=allowances,
             live_access=live_access,
         )

@@ -58,8 +58,18 @@ class Limits(BaseModel):
 
     frame_bytes: int = Field(default=256 * 1024, ge=1024)
     commands_per_second: float = Field(default=20, gt=0)
+    """Of one user, over all connections and requests; before a client says who it is, of one address."""
     command_burst: int = Field(default=40, ge=1)
+    handshakes_per_second: float = Field(default=20, gt=0)
+    """Connections that one user opens, or one address before it says who it is."""
+    handshake_burst: int = Field(default=200, ge=1)
     connections_per_user: int = Field(default=100, ge=1)
+    """Open at once."""
+    subscriptions_per_connection: int = Field(default=200, ge=1)
+    sessions_per_hour: int = Field(default=1000, ge=1)
+    """New ones of one user. How many there are has no bound: they are what people have done, and theirs to delete."""
+    running_tasks_per_user: int = Field(default=500, ge=1)
+    """Tasks that one user has queued and that are not ended: those that wait, run or are paused."""
     connection_bytes: int = Field(default=1024 * 1024, ge=256 * 1024)
     """Held for one connection that reads too slowly. Frames of many events are at most a quarter of it."""
     stalled_seconds: float = Field(default=30, gt=0)

@@ -1,6 +1,7 @@
 """The server: the FastAPI application, its life, and the process that serves it."""
 
 import asyncio
+import gc
 import json
 import socket
 import ssl
@@ -22,6 +23,7 @@ from vgproject.bootstrap import open_services
 from vgproject.config import Config, Loaded
 from vgproject.errors import BadInputError, ConfigError, UnauthenticatedError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
+from vgproject.http_protocol import HttpProtocol
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import audit, documents, health, memory, page, sessions, tokens
@@ -33,6 +35,9 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 """A larger one is not even read: the WebSocket library closes with 1009."""
 SYSTEM_BYTES = 128 * 1024
 """What the operating system takes for one connection beyond what it can send; by default some MiB."""
+
+GC_THRESHOLD = 50_000
+"""Containers made before the garbage collector looks; Python's own is 700."""
 
 
 class EnhancedRAServer:
@@ -143,6 +148,7 @@ class EnhancedRAServer:
         config = uvicorn.Config(
             self.app,
             log_config=None,
+            http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_per_message_deflate=False,  # It takes as much again of the processor, and 40 KB of each connection.
@@ -164,7 +170,7 @@ class EnhancedRAServer:
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
         # uvicorn would end the process with 3 where the lifespan fails, and say why only in the log.
-        with listener:
+        with listener, _rare_garbage_collection():
             async with self._lifespan(self.app):
                 await self._running.serve([listener])
 
@@ -215,6 +221,19 @@ class DrainingServer(uvicorn.Server):
             if self._draining:
                 self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
         super().handle_exit(sig, frame)
+
+
+@contextmanager
+def _rare_garbage_collection() -> Generator[None, None, None]:
+    """With thousands of connections a collection takes long: it comes rarer, and leaves out what was there at the start."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def check_tls(config: Config) -> None:

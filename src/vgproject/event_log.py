@@ -20,6 +20,7 @@ from vgproject.event_rings import EventRings
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.event_store import (
     ASKS,
+    CONTROL,
     MEMBERS,
     SETTLES,
     Answer,
@@ -27,6 +28,7 @@ from vgproject.repositories.event_store import (
     Batch,
     Blob,
     EventStore,
+    Holders,
     NewRecord,
     NewSession,
     Record,
@@ -46,7 +48,7 @@ from vgproject.utils.secrets import SecretMask
 logger = logging.getLogger(__name__)
 
 _QUESTIONS = {**ASKS, **SETTLES}
-_LOOKED_INTO = frozenset({TaskQueued.type, *_QUESTIONS, *MEMBERS})
+_LOOKED_INTO = frozenset({TaskQueued.type, CONTROL, *_QUESTIONS, *MEMBERS})
 """Events whose data says something of their session or task."""
 
 BATCH_BYTES = 256 * 1024
@@ -149,16 +151,23 @@ class EventLog:
         self._observers.append(observer)
 
     async def append(
-        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+        self,
+        session_id: str,
+        events: Sequence[NewEvent],
+        *,
+        session: NewSession | None = None,
+        holders: Holders = None,
     ) -> list[StoredEvent]:
         """Store the events in this order, all or none, with the secrets in them masked, and with them the ``session``
         that they begin.
 
-        Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
+        Raises `NotFoundError` (``no_such_session``), `ConflictError` where none of ``holders`` holds control of the
+        session, and `StorageError` (``disk_full``, ``database_unavailable``).
         """
         epoch = session.epoch if session else self._epochs.get(session_id) or await self._epoch(session_id)
         time = to_wire(self._now())
-        batch = Batch(session_id, tuple([self._record(session_id, epoch, time, event) for event in events]), session)
+        records = tuple([self._record(session_id, epoch, time, event) for event in events])
+        batch = Batch(session_id, records, session, holders)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
@@ -264,7 +273,9 @@ class EventLog:
             blob=blob,
             question=data.get(_QUESTIONS.get(type_, "")),
             member=member_of(type_, data),
+            holder=data["holder"] if type_ == CONTROL else None,
             answer=event.answer,
+            user_id=event.actor.id if event.actor.kind == "user" else None,
         )
 
     async def _epoch(self, session_id: str) -> str:
@@ -282,10 +293,24 @@ class EventLog:
         return _stored(session_id, record) if record else None
 
     async def read(
-        self, session_id: str, *, after: int, limit: int = BATCH_EVENTS, max_bytes: int | None = None
+        self,
+        session_id: str,
+        *,
+        after: int,
+        limit: int = BATCH_EVENTS,
+        max_bytes: int | None = None,
+        types: Collection[str] = (),
     ) -> list[StoredEvent]:
         """The first always, then those whose payloads are as stored, with it, not more than ``max_bytes``."""
-        return await self._read_events(session_id, after, limit, (), max_bytes)
+        return await self._read_events(session_id, after, limit, tuple(types), max_bytes)
+
+    async def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[StoredEvent]:
+        """The last ones before the seq ``before``, in order; fewer than ``limit`` where they are more than ``max_bytes``."""
+
+        def read() -> list[Record]:
+            return self._read_store.read_before(session_id, before=before, limit=limit, max_bytes=max_bytes)
+
+        return [_stored(session_id, record) for record in await self._read(read)]
 
     async def read_types(
         self, session_id: str, types: Collection[str], *, after: int = 0, limit: int = 1_000_000

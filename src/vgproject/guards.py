@@ -18,7 +18,8 @@ SECURITY_HEADERS = {
 
 
 class HostAndOriginCheck:
-    """Refuses a foreign ``Host`` (DNS rebinding) and a foreign ``Origin`` (a web page) with 403, also on WebSockets."""
+    """Refuses a foreign ``Host`` (DNS rebinding) and a foreign ``Origin`` (a web page) with 403, also on WebSockets; and
+    with 400 more than one of either, of which a proxy may have looked at another than this."""
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str], origins: Sequence[str]) -> None:
         self._app = app
@@ -26,7 +27,14 @@ class HostAndOriginCheck:
         self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_allowed(Headers(scope=scope)):
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if any(len(headers.getlist(name)) > 1 for name in ("host", "origin")):
+            refusal = problem_response(400, "There is more than one Host or Origin.", code="invalid_request")
+            await refusal(scope, receive, send)
+        elif self._is_allowed(headers):
             await self._app(scope, receive, send)
         else:
             await problem_response(403, "Host or Origin is foreign.", code="forbidden")(scope, receive, send)

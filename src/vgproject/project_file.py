@@ -1,8 +1,8 @@
 """What a project's own ``vgproject.toml`` may choose: it comes with the repository, which may be a stranger's.
 
-It chooses how its tasks are done: models, phases, pipelines, its tests, how much the server does at once, and a budget
-and approvals that are not weaker than the user's. All else, what is not known here too, says who may do what on this
-machine and is not for a project: docs/decisions/0003.
+It chooses how its tasks are done: models, phases, pipelines, its tests, and a budget and approvals that are not weaker
+than the user's. All else, what is not known here too, says who may do what on this machine, and how much of it all take
+together, and is not for a project: docs/decisions/0003 and 0014.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,8 +17,6 @@ OPTIONS = frozenset(
     {
         "approval_rules",
         "approvals",
-        "engine",
-        "limits",
         "llm",
         "log_format",
         "max_cost_usd",

@@ -28,6 +28,12 @@ class Subscriptions:
         self._following: dict[str, Following] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._following
+
+    def count_beside(self, topic: str | None) -> int:
+        return len(self._following.keys() - {topic})
+
     def add(self, topic: str, following: Following) -> None:
         self._following[topic] = following
         self.start(topic)

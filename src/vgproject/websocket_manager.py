@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vgproject import __version__
 from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
+from vgproject.access.token_bucket import Rate, TokenBucket
 from vgproject.audit import entry_by
 from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
@@ -32,38 +33,29 @@ from vgproject.follower import Deltas
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
+from vgproject.presence import Presence
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.session_feeds import SessionFeeds
+from vgproject.standing import read_snapshots
 from vgproject.subscription import Subscription
 from vgproject.subscriptions import Subscriptions
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
 
 MAX_BAD_FRAMES = 100
+PATIENCE = Rate(MAX_BAD_FRAMES / 60, MAX_BAD_FRAMES)
+"""So many bad or refused frames at once, or in a minute, are answered: whoever goes on is closed."""
+CHEAP = {"ping": 0.1, "hello": 0.1}
+"""What these cost of a command."""
 NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
 CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
-HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029}
+ConnectionCommand = c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory | c.SetPresence
+HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029, "rate_limited": 4029}
 
 logger = logging.getLogger(__name__)
-
-
-class TokenBucket:
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._tokens, self._at = float(burst), time.monotonic()
-
-    def take(self) -> float:
-        """Zero, or the seconds until there is a token."""
-        now = time.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
-        if self._tokens < 1:
-            return (1 - self._tokens) / self._per_second
-        self._tokens -= 1
-        return 0.0
 
 
 @dataclass(eq=False)
@@ -72,11 +64,10 @@ class ConnectionState:
 
     websocket: WebSocket
     outbox: Outbox
-    bucket: TokenBucket
     caller: Caller | None = None
     id: str = field(default_factory=lambda: new_id("con"))
     subscriptions: Subscriptions = field(init=False)
-    bad_frames: int = 0
+    patience: TokenBucket = field(default_factory=lambda: TokenBucket(PATIENCE, time.monotonic()))
     let_go: Callable[[], None] = lambda: None
     """Ends the watch over its token."""
 
@@ -87,6 +78,7 @@ class WebSocketManager:
         self._authenticator = authenticator
         self._limits = services.loaded.config.limits
         self._connections: set[ConnectionState] = set()
+        self._presence = Presence()
         self._feeds = SessionFeeds(
             services.event_log,
             services.broker,
@@ -106,11 +98,11 @@ class WebSocketManager:
         """Serve one WebSocket from its handshake to its end."""
         wanted = websocket.scope.get("subprotocols", [])
         await websocket.accept(subprotocol=f.PROTOCOL if f.PROTOCOL in wanted else None)
-        bucket = TokenBucket(self._limits.commands_per_second, self._limits.command_burst)
-        state = ConnectionState(websocket, Outbox(websocket, self._limits), bucket)
+        state = ConnectionState(websocket, Outbox(websocket, self._limits))
         state.subscriptions = Subscriptions(state.outbox, partial(self._refuse, state, None))
         try:
             state.caller = await self._authenticator.identify(websocket)
+            self._services.allowances.take_handshake(state.caller, address_of(websocket))
         except VgprojectError as error:
             await state.outbox.close(HANDSHAKE_CLOSES.get(error.code, 1013), error.message)
             return
@@ -142,18 +134,12 @@ class WebSocketManager:
         return caller is not None and users[caller.user_id] >= self._limits.connections_per_user
 
     async def _welcome(self, state: ConnectionState) -> None:
-        limits = f.Limits(
-            frame_bytes=self._limits.frame_bytes,
-            commands_per_second=self._limits.commands_per_second,
-            command_burst=self._limits.command_burst,
-            connections_per_user=self._limits.connections_per_user,
-        )
         caller = state.caller
         welcome = f.Welcome(
             server_version=__version__,
             user=caller.user_id if caller else None,
             role=caller.role if caller else None,
-            limits=limits,
+            limits=f.Limits.model_validate(self._limits.model_dump(include=set(f.Limits.model_fields))),
             sandbox=self._services.sandbox.text,
         )
         await state.outbox.send(welcome.model_dump_json().encode())
@@ -179,8 +165,8 @@ class WebSocketManager:
             fields = _parse_frame(frame)
             given_id = fields.get("id")
             command_id = given_id if isinstance(given_id, str) else None
-            if wait := state.bucket.take():
-                raise RateLimitedError("Too many commands: wait a little.", retry_after_ms=round(wait * 1000) + 1)
+            cost = CHEAP.get(str(fields.get("type")), 1.0)
+            self._services.allowances.take_command(state.caller, address_of(state.websocket), cost=cost)
             command = _parse_command(fields)
             answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
             if answer is not None:
@@ -202,9 +188,8 @@ class WebSocketManager:
             details=details,
         )
         await state.outbox.send(f.ErrorAnswer(id=command_id, data=data).model_dump_json().encode())
-        if error.code in ("bad_frame", "rate_limited"):
-            state.bad_frames += 1
-        if state.bad_frames > MAX_BAD_FRAMES:
+        is_abuse = error.code in ("bad_frame", "rate_limited") and state.patience.take(time.monotonic()) > 0
+        if is_abuse:
             await state.outbox.close(4029 if error.code == "rate_limited" else 4400, error.message)
         elif isinstance(error, UnauthenticatedError):
             await state.outbox.close(4401, error.message)
@@ -220,24 +205,35 @@ class WebSocketManager:
         if isinstance(command, c.Hello):
             return await self._hello(state, command)
         assert state.caller is not None
-        if isinstance(command, c.Subscribe):
-            await self._subscribe(state, state.caller, command)
-            return None
-        if isinstance(command, c.Unsubscribe):
-            await state.subscriptions.drop(command.session_id or "")
-            return f.Ack(id=command.id)
-        if isinstance(command, c.SubscribeMemory):
-            await self._subscribe_memory(state, state.caller, command)
-            return None
-        if isinstance(command, c.UnsubscribeMemory):
-            await state.subscriptions.drop(_topic(await self._memory_of(command, state.caller)))
-            return f.Ack(id=command.id)
+        if isinstance(command, ConnectionCommand):
+            return await self._execute_here(state, state.caller, command)
+        makes_session = isinstance(command, c.TaskCommand) and command.session_id is None
+        if makes_session:
+            self._expect_room(state)
         answer = await self._services.sessions.execute(command, state.caller, scope=_scope(state, command, digest))
         ack = f.Ack(id=command.id, duplicate=answer.get("duplicate", False), data=answer)
         await state.outbox.send(ack.model_dump_json().encode())
-        if isinstance(command, c.TaskCommand) and command.session_id is None:
+        if makes_session and answer["session_id"] not in state.subscriptions:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
+
+    async def _execute_here(self, state: ConnectionState, caller: Caller, command: ConnectionCommand) -> f.Ack | None:
+        """What is of this connection alone, and ends with it."""
+        match command:
+            case c.Subscribe():
+                await self._subscribe(state, caller, command)
+                return None
+            case c.SubscribeMemory():
+                await self._subscribe_memory(state, caller, command)
+                return None
+            case c.Unsubscribe():
+                await state.subscriptions.drop(command.session_id or "")
+            case c.UnsubscribeMemory():
+                await state.subscriptions.drop(_topic(await self._memory_of(command, caller)))
+            case c.SetPresence():
+                await self._services.members.allow(command, caller)
+                self._presence.set_status(command.session_id or "", state.id, command.status)
+        return f.Ack(id=command.id)
 
     async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
         caller = (
@@ -251,8 +247,11 @@ class WebSocketManager:
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
             raise RateLimitedError(_TOO_MANY, code="too_many_connections")
+        if state.caller and (state.caller.user_id, state.caller.role) != (caller.user_id, caller.role):
+            await state.subscriptions.drop_all()
         state.caller = replace(caller, client=command.client or "")
         self._watch(state)
+        self._presence.renamed(state.id)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
@@ -260,26 +259,39 @@ class WebSocketManager:
             raise CommandError("The command 'subscribe' needs a session_id.")
         async with self._admitting(command, caller):
             view = await self._services.sessions.get_session(command.session_id, caller)
-        recovered = command.epoch in (None, view.epoch) and command.after <= view.head_seq
+        self._expect_room(state, view.session_id)
+        recovered = bool(command.last) or (command.epoch in (None, view.epoch) and command.after <= view.head_seq)
+        after = max(0, view.head_seq - command.last) if command.last else command.after if recovered else 0
         subscribed = f.Subscribed(
             id=command.id,
             session_id=view.session_id,
             recovered=recovered,
             head_seq=view.head_seq,
             epoch=view.epoch,
+            from_seq=after + 1,
         )
         await state.subscriptions.drop(view.session_id)
         await state.outbox.send(subscribed.model_dump_json().encode())
         if not recovered:
             await state.outbox.send(f.Snapshot(session=view).model_dump_json().encode())
-        after = command.after if recovered else 0
+        elif command.last and after:
+            await self._send_standing(state, view, before=after + 1)
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
 
     def _admitting(self, command: c.Subscribe | c.SubscribeMemory, caller: Caller) -> AbstractAsyncContextManager[None]:
         entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
         return self._services.audit.admitting(entry)
 
+    async def _send_standing(self, state: ConnectionState, view: f.SessionView, *, before: int) -> None:
+        max_bytes = state.outbox.frame_bytes
+        for frame in await read_snapshots(self._services.event_log, view, before=before, max_bytes=max_bytes):
+            await state.outbox.send(frame)
+
     async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: Deltas) -> None:
+        def caller() -> Caller:
+            assert state.caller is not None
+            return state.caller
+
         subscription = Subscription(
             self._feeds.open(session_id),
             LogCursor(self._services.event_log, session_id, after),
@@ -287,12 +299,16 @@ class WebSocketManager:
             outbox=state.outbox,
             may_read=partial(self._expect_reader, state, session_id),
             start=partial(state.subscriptions.start, session_id),
+            left=self._presence.come(
+                session_id, state.id, caller=caller, way=None if deltas == "none" else state.outbox
+            ),
         )
         state.subscriptions.add(session_id, subscription)
 
     async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
         async with self._admitting(command, caller):
             namespace = await self._memory_of(command, caller)
+        self._expect_room(state, _topic(namespace))
         head = await self._services.memory.begin(namespace)
         recovered = command.epoch in (None, head.epoch) and command.after <= head.memory_seq
         subscribed = f.MemorySubscribed(
@@ -320,6 +336,15 @@ class WebSocketManager:
         return self._services.memory_commands.namespace(
             caller, scope=command.scope, project=command.project, of_session=of_session
         )
+
+    def _expect_room(self, state: ConnectionState, topic: str | None = None) -> None:
+        """For another subscription, or for that of ``topic`` anew. Raises `RateLimitedError`."""
+        others = state.subscriptions.count_beside(topic)
+        if others >= self._limits.subscriptions_per_connection:
+            raise RateLimitedError(
+                f"This connection follows {others} sessions and memories, and may follow no more: unsubscribe from one.",
+                code="too_many_subscriptions",
+            )
 
     async def _expect_reader(self, state: ConnectionState, session_id: str) -> None:
         """Raises `ForbiddenError`: what is not to be known of any more was known."""

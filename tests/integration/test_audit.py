@@ -19,8 +19,8 @@ from vgproject.access.permissions import COMMANDS, ROLES, ROUTES
 from vgproject.main import app
 from vgproject.utils.hash_chain import ChainCheck
 
-READ_ONLY = {"hello", "ping", "subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory"}
-"""The exceptions: commands that change nothing. A `hello` with a token is a sign-in."""
+READ_ONLY = {"hello", "ping", "subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory", "set_presence"}
+"""The exceptions: commands that change nothing that is kept. A `hello` with a token is a sign-in."""
 COMMANDS_OF_ROUTES = {
     "POST /v1/sessions": "create_session",
     "PATCH /v1/sessions/{session_id}": "update_settings",

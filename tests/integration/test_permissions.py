@@ -67,7 +67,7 @@ LEAST_FOR_ROUTES = {
 }
 OPEN_COMMANDS = {"hello", "ping"}
 LEAST_FOR_COMMANDS = {
-    "viewer": {"subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory"},
+    "viewer": {"subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory", "set_presence"},
     "editor": {
         "create_session",
         "task",
@@ -84,8 +84,13 @@ LEAST_FOR_COMMANDS = {
         "forget",
         "restore_memory",
         "settle_memory",
+        "comment",
+        "resolve_comment",
+        "request_control",
+        "hand_over",
+        "release_control",
     },
-    "approver": {"resolve_approval", "resolve_plan", "resolve_recovery"},
+    "approver": {"resolve_approval", "resolve_plan", "resolve_recovery", "revoke_approvals"},
     "owner": {"add_member", "remove_member", "set_role"},
 }
 ON_CONNECTIONS = {"hello", "ping", "subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory"}

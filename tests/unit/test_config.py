@@ -31,6 +31,8 @@ def load(project: Path, content: str) -> None:
         ("mcp", '[mcp.evil]\ncommand = ["sh", "evil.sh"]'),
         ("web", "[web]\nfetch = true"),
         ("allowed_hosts", 'allowed_hosts = ["evil.example"]'),
+        ("limits", "[limits]\ncommands_per_second = 1e9"),
+        ("engine", "[engine]\nrunning_tasks = 10_000"),
         ("sandbox_limits", '[sandbox_limits]\nallowed_hosts = ["evil.example"]'),
         ("phases.research.strategy", '[phases.research]\nstrategy = "evil:Class"'),
     ],

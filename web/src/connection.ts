@@ -1,9 +1,9 @@
 /** The WebSocket: one for the page, for as long as the page is open. It comes back by itself, where coming back helps. */
 import { Failure } from "./failure";
-import type { Answer, Command, Delta, Event, Subscribed, Welcome } from "./protocol";
+import type { Answer, Command, Delta, Event, Snapshot, Subscribed, Welcome } from "./protocol";
 
 /** What a session's store is told, in order. */
-export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" }> | Subscribed;
+export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" | "presence" }> | Subscribed | Snapshot;
 
 export type ConnectionStatus =
   | { kind: "connecting" }
@@ -37,6 +37,8 @@ interface Cursor {
   after: number;
   epoch: string | undefined;
   followed: boolean;
+  /** An event has come: what stands of those before it has come too. */
+  begun: boolean;
 }
 
 type Incoming = Event | Delta | Answer;
@@ -44,6 +46,8 @@ type Incoming = Event | Delta | Answer;
 const NOT_BACK = new Set([4400, 4401, 4403, 4404, 4413, 4430]);
 const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 15_000;
+/** So many events of a session are opened; older ones when they are asked for. */
+const LAST = 500;
 /** The server says something at least every 15 seconds to who is subscribed; to others a ping is sent. */
 const QUIET_MS = 20_000;
 const DEAD_MS = 45_000;
@@ -100,7 +104,7 @@ export class Connection {
 
   /** The session's events from where they were left, now and after every loss of the connection. */
   follow(sessionId: string): void {
-    const cursor = this.#cursors.get(sessionId) ?? { after: 0, epoch: undefined, followed: false };
+    const cursor = this.#cursors.get(sessionId) ?? { after: 0, epoch: undefined, followed: false, begun: false };
     this.#cursors.set(sessionId, { ...cursor, followed: true });
     if (this.#isOpen && !cursor.followed) this.#subscribe(sessionId);
   }
@@ -119,7 +123,8 @@ export class Connection {
   #subscribe(sessionId: string): void {
     const cursor = this.#cursors.get(sessionId);
     if (!cursor) return;
-    this.#write({ type: "subscribe", session_id: sessionId, after: cursor.after, epoch: cursor.epoch ?? null });
+    const from = cursor.begun ? { after: cursor.after, epoch: cursor.epoch ?? null } : { last: LAST };
+    this.#write({ type: "subscribe", session_id: sessionId, ...from });
   }
 
   #take(text: string): void {
@@ -147,8 +152,10 @@ export class Connection {
       case "tool_output_delta":
       case "heartbeat":
         return this.listener.onFrame(frame.session_id, frame);
-      case "snapshot": // The events follow from the first, and say the same.
+      case "snapshot":
+        return this.listener.onFrame(frame.session.session_id, frame);
       case "pong":
+      case "presence": // The page does not show yet who is here.
       case "subscribed_memory": // The page does not follow the memory yet.
       case "memory_snapshot":
         return;
@@ -164,6 +171,7 @@ export class Connection {
     if (!cursor?.followed || event.seq <= cursor.after) return;
     if (event.seq > cursor.after + 1) return this.#subscribe(event.session_id);
     cursor.after = event.seq;
+    cursor.begun = true;
     cursor.epoch = event.epoch;
     this.listener.onFrame(event.session_id, event);
   }
@@ -171,7 +179,8 @@ export class Connection {
   #subscribed(frame: Subscribed): void {
     const cursor = this.#cursors.get(frame.session_id);
     if (!cursor) return;
-    if (!frame.recovered) cursor.after = 0;
+    if (!frame.recovered) cursor.begun = false;
+    if (!cursor.begun) cursor.after = (frame.from_seq ?? 1) - 1;
     cursor.epoch = frame.epoch;
     this.listener.onFrame(frame.session_id, frame);
   }

@@ -1,6 +1,6 @@
 /** The HTTP routes that the page uses. The browser's cookie says who asks. Each raises `Failure`. */
 import { Failure } from "./failure";
-import type { FileChange, Problem, SessionView } from "./protocol";
+import type { Event, FileChange, Problem, SessionView } from "./protocol";
 
 export const listSessions = (): Promise<SessionView[]> => json("GET", "/v1/sessions");
 
@@ -15,6 +15,10 @@ export const createBranch = (id: string): Promise<{ branch: string }> => json("P
 
 export const forkSession = (id: string, toSeq: number): Promise<SessionView> =>
   json("POST", `${session(id)}/fork`, { to_seq: toSeq });
+
+/** The last `limit` events before the seq `before`, or fewer where they are large. */
+export const readBefore = (id: string, before: number, limit: number): Promise<{ events: Event[] }> =>
+  json("GET", `${session(id)}/events?before=${before}&limit=${limit}`);
 
 /** The whole of what an event shows a part of. */
 export const readBlob = (id: string): Promise<unknown> => json("GET", `/v1/blobs/${encodeURIComponent(id)}`);

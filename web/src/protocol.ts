@@ -28,7 +28,14 @@ export type Command =
   | UnsubscribeMemory
   | AddMember
   | RemoveMember
-  | SetRole;
+  | SetRole
+  | SetPresence
+  | Comment
+  | ResolveComment
+  | RequestControl
+  | HandOver
+  | ReleaseControl
+  | RevokeApprovals;
 export type Outgoing = Event | Delta | MemoryFrame | Answer | Frames;
 export type Event =
   | SessionCreatedEvent
@@ -88,8 +95,13 @@ export type Event =
   | MemoryMergedEvent
   | MemberJoinedEvent
   | MemberLeftEvent
-  | RoleChangedEvent;
-export type Delta = TextDelta | ToolArgumentsDelta | ToolOutputDelta | Heartbeat | ServerDraining;
+  | RoleChangedEvent
+  | CommentAddedEvent
+  | CommentResolvedEvent
+  | ControlRequestedEvent
+  | ControlChangedEvent
+  | ApprovalsRevokedEvent;
+export type Delta = TextDelta | ToolArgumentsDelta | ToolOutputDelta | Presence | Heartbeat | ServerDraining;
 export type MemoryFrame = MemoryChanged;
 export type Answer = Ack | ErrorAnswer | Pong | Welcome | Subscribed | Snapshot | MemorySubscribed | MemorySnapshot;
 /**
@@ -99,6 +111,9 @@ export type Answer = Ack | ErrorAnswer | Pong | Welcome | Subscribed | Snapshot 
  */
 export type Frames = (Event | Delta | MemoryFrame)[];
 
+/**
+ * As another user, or in another role, it ends what the connection followed before.
+ */
 export interface Hello {
   type: "hello";
   /**
@@ -238,6 +253,10 @@ export interface Subscribe {
    * The seq of the last event the client has.
    */
   after?: number;
+  /**
+   * In place of ``after``: so many events from the end, then the live ones. ``subscribed`` says from which on.
+   */
+  last?: number | null;
   /**
    * The epoch that the client has; where the log's is another, ``after`` does not count.
    */
@@ -744,6 +763,120 @@ export interface SetRole {
    * As in ``add_member``.
    */
   role: ("viewer" | "editor" | "approver" | "owner") | null;
+}
+/**
+ * What this connection is seen as in a session that it is subscribed to.
+ */
+export interface SetPresence {
+  type: "set_presence";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  /**
+   * ``typing`` is to be said again every few seconds: else it is ``watching`` again.
+   */
+  status: "watching" | "typing" | "away";
+}
+/**
+ * A remark of people among themselves: no model is told of it.
+ */
+export interface Comment {
+  type: "comment";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  content: string;
+  /**
+   * The event that it is about.
+   */
+  seq?: number | null;
+  /**
+   * The plan's step that it is about, in the newest plan that has one with this id. With neither it is about the session.
+   */
+  step_id?: string | null;
+}
+export interface ResolveComment {
+  type: "resolve_comment";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  comment_id: string;
+}
+/**
+ * Control of a session is had at once where nobody holds it, else the holder is asked.
+ */
+export interface RequestControl {
+  type: "request_control";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+}
+/**
+ * By who holds control, or an owner of the session: to somebody else, or to oneself.
+ */
+export interface HandOver {
+  type: "hand_over";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  user: string;
+}
+/**
+ * By who holds control, or an owner of the session: then nobody holds it.
+ */
+export interface ReleaseControl {
+  type: "release_control";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+}
+/**
+ * What a person has approved for the session is asked again from the next turn on.
+ */
+export interface RevokeApprovals {
+  type: "revoke_approvals";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  /**
+   * Whose approvals; default: one's own. Those of others are for an owner of the session.
+   */
+  user?: string | null;
 }
 export interface SessionCreatedEvent {
   type: "session_created";
@@ -3213,6 +3346,212 @@ export interface RoleChangedData {
   blob?: Blob | null;
 }
 /**
+ * A remark of people among themselves, which no model is told of. It is about an event, a step of a plan (then the
+ * envelope has the task), or the session.
+ */
+export interface CommentAddedEvent {
+  type: "comment_added";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: CommentAddedData;
+}
+/**
+ * A remark of people among themselves, which no model is told of. It is about an event, a step of a plan (then the
+ * envelope has the task), or the session.
+ */
+export interface CommentAddedData {
+  comment_id: string;
+  content: string;
+  /**
+   * The event that it is about.
+   */
+  seq?: number | null;
+  /**
+   * The plan's step that it is about.
+   */
+  step_id?: string | null;
+  blob?: Blob | null;
+}
+export interface CommentResolvedEvent {
+  type: "comment_resolved";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: CommentResolvedData;
+}
+export interface CommentResolvedData {
+  comment_id: string;
+  /**
+   * The user who resolved it first.
+   */
+  resolved_by: string;
+  blob?: Blob | null;
+}
+/**
+ * Somebody asks who holds control to hand it over.
+ */
+export interface ControlRequestedEvent {
+  type: "control_requested";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: ControlRequestedData;
+}
+/**
+ * Somebody asks who holds control to hand it over.
+ */
+export interface ControlRequestedData {
+  /**
+   * Who asks.
+   */
+  user: string;
+  /**
+   * Who is asked.
+   */
+  holder: string;
+  blob?: Blob | null;
+}
+/**
+ * While somebody holds control, only this user and the session's owners steer its tasks.
+ */
+export interface ControlChangedEvent {
+  type: "control_changed";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: ControlChangedData;
+}
+/**
+ * While somebody holds control, only this user and the session's owners steer its tasks.
+ */
+export interface ControlChangedData {
+  /**
+   * ``null``: nobody holds it from now on, so that all editors steer.
+   */
+  holder: string | null;
+  blob?: Blob | null;
+}
+/**
+ * What a person has approved for the session does not count any more.
+ */
+export interface ApprovalsRevokedEvent {
+  type: "approvals_revoked";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: ApprovalsRevokedData;
+}
+/**
+ * What a person has approved for the session does not count any more.
+ */
+export interface ApprovalsRevokedData {
+  /**
+   * Whose approvals.
+   */
+  user: string;
+  /**
+   * What they were for: tools, or a tool with its command.
+   */
+  approvals: string[];
+  blob?: Blob | null;
+}
+/**
  * Also ``reasoning_delta``. ``offset``: how many characters of this message came before.
  */
 export interface TextDelta {
@@ -3259,6 +3598,40 @@ export interface ToolOutputDelta {
    */
   offset: number;
   text: string;
+}
+/**
+ * Who follows the session through the server process that sends this; each frame has all of them.
+ */
+export interface Presence {
+  type: "presence";
+  session_id: string;
+  /**
+   * Those who type first, then by name.
+   */
+  people: PersonHere[];
+  /**
+   * How many people are here besides those who are named.
+   */
+  more?: number;
+}
+/**
+ * A user who follows the session, by however many connections.
+ */
+export interface PersonHere {
+  user: string;
+  /**
+   * Of several connections: ``typing`` where one is, else ``watching`` where one is.
+   */
+  status: "watching" | "typing" | "away";
+  /**
+   * When the status began, UTC, ISO 8601 with milliseconds.
+   */
+  since: string;
+  connections: number;
+  /**
+   * The names of their clients, as ``hello`` gave them, each once and not more than ten.
+   */
+  clients: string[];
 }
 export interface Heartbeat {
   type: "heartbeat";
@@ -3418,27 +3791,70 @@ export interface Welcome {
    */
   sandbox: string;
 }
+/**
+ * As configured, under the same names. What is of a user counts over all connections and requests.
+ */
 export interface Limits {
   /**
-   * Of one frame to the server.
+   * Of one frame to the server; a larger one closes the connection.
    */
   frame_bytes: number;
   /**
-   * In the long run.
+   * Of one HTTP request.
+   */
+  body_bytes: number;
+  /**
+   * Of one user, in the long run.
    */
   commands_per_second: number;
   /**
    * How many commands may come at once.
    */
   command_burst: number;
+  /**
+   * How many connections one user may open, in the long run.
+   */
+  handshakes_per_second: number;
+  /**
+   * How many may be opened at once.
+   */
+  handshake_burst: number;
+  /**
+   * How many may be open.
+   */
   connections_per_user: number;
+  subscriptions_per_connection: number;
+  /**
+   * How many one user may make.
+   */
+  sessions_per_hour: number;
+  /**
+   * How many a user may have that are not ended: waiting, running or paused.
+   */
+  running_tasks_per_user: number;
+  /**
+   * What is held for a client that reads slowly; a frame of many events is at most a quarter of it.
+   */
+  connection_bytes: number;
+  /**
+   * A client that takes nothing for so long is closed with 4008.
+   */
+  stalled_seconds: number;
+  /**
+   * How often a subscription shows that it is alive.
+   */
+  heartbeat_seconds: number;
+  /**
+   * How long a connection without a token may take to say hello.
+   */
+  hello_seconds: number;
 }
 export interface Subscribed {
   type: "subscribed";
   id?: string | null;
   session_id: string;
   /**
-   * False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first.
+   * False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first. A ``snapshot`` follows also where only the ``last`` events were asked for and there are others before them.
    */
   recovered: boolean;
   /**
@@ -3446,13 +3862,26 @@ export interface Subscribed {
    */
   head_seq: number;
   epoch: string;
+  /**
+   * The first seq that will be sent.
+   */
+  from_seq?: number | null;
 }
 /**
- * The state of a session, for a client whose cursor cannot be used; its events follow from the first.
+ * The state of a session, for a client whose cursor cannot be used, whose events follow from the first; or who asked
+ * for the last ones only: then in one frame or several, with what still stands of the events before those.
  */
 export interface Snapshot {
   type: "snapshot";
   session: SessionView;
+  /**
+   * In order, with holes: who takes these in knows of tasks, phases, plan, progress, cost, settings, changed files and open questions what it would know from all events; not what was said and done.
+   */
+  standing?: EventFrame[];
+  /**
+   * More of the same follows in the next ``snapshot``.
+   */
+  more?: boolean;
 }
 /**
  * A session as lists, answers and snapshots show it.
@@ -3492,6 +3921,10 @@ export interface SessionView {
    * Who may see the session, besides the server's owners.
    */
   members?: MemberView[];
+  /**
+   * The user who holds control; nobody does where there is none.
+   */
+  holder?: string | null;
   tasks?: TaskView[];
 }
 export interface MemberView {
@@ -3514,6 +3947,37 @@ export interface TaskView {
   content: string;
   created_at: string;
   ended_at?: string | null;
+}
+/**
+ * An event as sent. ``data`` belongs to ``type``, by ``events.EVENT_TYPES``.
+ */
+export interface EventFrame {
+  type: string;
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: {
+    [k: string]: unknown;
+  };
 }
 /**
  * The state follows as ``memory_snapshot`` where the command had no cursor, or one that cannot be used.

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type ConnectionStatus, type SessionFrame, type Socket } from "../src/connection";
 import { Failure } from "../src/failure";
-import { Log } from "./frames";
+import { Log, standing } from "./frames";
 
 const WELCOME = { type: "welcome", server_version: "1", protocol: "vgproject.v1", user: "owner", role: "owner" };
 
@@ -106,6 +106,23 @@ describe("a session that is followed", () => {
     last().say(log.subscribed(3));
     last().say(log.events.slice(2));
     expect(heard.filter((frame) => "seq" in frame)).toEqual(log.events);
+  });
+
+  it("is opened at its end, and again so where the connection is lost before the first event has come", () => {
+    const log = new Log();
+    for (let number = 0; number < 5; number++) log.add("task_resumed", {});
+    const told = [log.subscribed(3), standing(log, 4)];
+    last().say(WELCOME);
+    connection.follow("ses_1");
+    for (const frame of told) last().say(frame);
+    last().drop(4000);
+    vi.advanceTimersByTime(1_000);
+    last().say(WELCOME);
+    expect(last().sent[1]).toEqual({ type: "subscribe", session_id: "ses_1", last: 500 });
+    for (const frame of told) last().say(frame);
+    last().say(log.events.slice(3));
+    expect(heard).toEqual([...told, ...told, ...log.events.slice(3)]);
+    expect(last().sent).toHaveLength(2);
   });
 
   it("is asked for again where an event is missing", () => {

@@ -1,6 +1,6 @@
 /** Frames as the server sends them. */
 import type { SessionFrame } from "../src/connection";
-import type { Event } from "../src/protocol";
+import type { Event, Snapshot } from "../src/protocol";
 
 type Data<T extends Event["type"]> = Extract<Event, { type: T }>["data"];
 
@@ -47,8 +47,17 @@ export class Log {
 
   subscribed(after: number, recovered = true): SessionFrame {
     const head_seq = Math.max(after, this.events.length);
-    return { type: "subscribed", session_id: this.sessionId, recovered, head_seq, epoch: this.epoch };
+    const from_seq = recovered ? after + 1 : 1;
+    return { type: "subscribed", session_id: this.sessionId, recovered, head_seq, epoch: this.epoch, from_seq };
   }
+}
+
+/** What the server tells of the events before `firstSeq`, without what was said and done. */
+export function standing(log: Log, firstSeq: number): SessionFrame {
+  const told = (type: Event["type"]) => !/^(agent_|user_|reasoning|tool_|model_)/.test(type);
+  const events = log.events.filter((event) => event.seq < firstSeq && told(event.type));
+  const session = { session_id: log.sessionId } as Snapshot["session"];
+  return { type: "snapshot", session, standing: events as unknown as Snapshot["standing"], more: false };
 }
 
 /** The main job with an approval, and all that is streamed on its way, in order. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { SessionFrame } from "../src/connection";
-import { reduce } from "../src/store/reduce";
+import { reduce, withOlder } from "../src/store/reduce";
 import { currentTask, emptySession, type SessionState } from "../src/store/session";
-import { Log, mainJob } from "./frames";
+import { Log, mainJob, standing } from "./frames";
 
 const start = () => emptySession("ses_1");
 const oneByOne = (frames: readonly SessionFrame[], from: SessionState = start()) =>
@@ -158,4 +158,47 @@ it("takes ten thousand events in batches in little time", () => {
   for (let at = 0; at < log.events.length; at += 250) state = reduce(state, log.events.slice(at, at + 250));
   expect(state.items.length).toBe(10_001);
   expect(performance.now() - began).toBeLessThan(3000);
+});
+
+describe("a session that is opened at its end", () => {
+  const opened = (log: Log, firstSeq: number) =>
+    reduce(start(), [log.subscribed(firstSeq - 1), standing(log, firstSeq), ...log.events.slice(firstSeq - 1)]);
+  const shown = { firstSeq: 0, events: [], items: [], positions: new Map() };
+
+  it("is what it is for one who has read all of it, but for what is shown of it", () => {
+    const { log } = mainJob();
+    const whole = reduce(start(), log.events);
+    for (let first = 1; first <= log.events.length; first++) {
+      const late = opened(log, first);
+      expect({ ...late, ...shown }).toEqual({ ...whole, ...shown });
+      expect(late.items.every((item) => item.seq >= first)).toBe(true);
+    }
+  });
+
+  it("is the same as for one who has read all of it once the older events have come, in whatever pieces", () => {
+    const { log } = mainJob();
+    const whole = reduce(start(), log.events);
+    for (let first = 2; first <= log.events.length; first++)
+      for (let between = 1; between < first; between++) {
+        const half = withOlder(opened(log, first), log.events.slice(between - 1, first - 1));
+        expect(withOlder(half, log.events.slice(0, between - 1))).toEqual(whole);
+      }
+  });
+
+  it("takes in no older events that do not join it, or are of another log", () => {
+    const { log } = mainJob();
+    const late = opened(log, 10);
+    expect(withOlder(late, log.events.slice(0, 5))).toBe(late);
+    expect(withOlder(late, [])).toBe(late);
+    const other = log.events.slice(0, 9).map((event) => ({ ...event, epoch: "epo_2" }));
+    expect(withOlder(late, other)).toBe(late);
+  });
+
+  it("goes on live, and after the connection was lost", () => {
+    const { log } = mainJob();
+    const cut = 20;
+    const early = reduce(start(), [log.subscribed(9), standing(log, 10), ...log.events.slice(9, cut)]);
+    const later = reduce(early, [log.subscribed(cut), ...log.events.slice(cut)]);
+    expect(later).toEqual(opened(log, 10));
+  });
 });

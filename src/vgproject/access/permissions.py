@@ -92,6 +92,13 @@ COMMANDS: Mapping[str, Need] = {
     "add_member": MANAGE,
     "remove_member": MANAGE,
     "set_role": MANAGE,
+    "set_presence": SEE,
+    "comment": EDIT,
+    "resolve_comment": EDIT,
+    "request_control": EDIT,
+    "hand_over": EDIT,
+    "release_control": EDIT,
+    "revoke_approvals": DECIDE,
 }
 
 ROUTES: Mapping[tuple[str, str], Need] = {

@@ -68,6 +68,13 @@ class LiveView:
             "budget_exceeded": lambda _, data: self._line(
                 f"[yellow]The budget of {data['allowed']} {data['limit']} is used up.[/]"
             ),
+            "comment_added": lambda frame, data: self._line(
+                f"[cyan]{escape(frame['actor']['id'])}: {escape(data['content'])}[/]"
+            ),
+            "control_requested": lambda _, data: self._line(f"[cyan]{escape(data['user'])} asks for control.[/]"),
+            "control_changed": lambda _, data: self._line(
+                f"[cyan]{escape(data['holder'] or 'Nobody')} holds control now.[/]"
+            ),
             "memory_recalled": self._recalled,
             "memory_merged": self._merged,
             "implementation_complete": self._implemented,

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ from vgproject.utils.addresses import is_loopback
 from vgproject.utils.secrets import SecretMask
 
 
-def serve(options: dict[str, Any]) -> int:
+def serve(options: dict[str, Any], *, create_server: Callable[[Loaded], EnhancedRAServer] = EnhancedRAServer) -> int:
+    """Until a signal; the exit code."""
     loaded = load_config(options)
     secrets = SecretMask(loaded.own_secrets())
     set_up_logging(loaded.config.log_format, secrets)
     for sentence in loaded.unknown:
         print(sentence, file=sys.stderr, flush=True)
     _check_project(loaded)
-    server = EnhancedRAServer(loaded)
+    server = create_server(loaded)
     if warning := _warn_if_open(loaded.config):
         print(warning, file=sys.stderr, flush=True)
 

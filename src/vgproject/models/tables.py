@@ -68,6 +68,8 @@ class SessionRow(Row):
     head_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     waiting: Mapped[str] = mapped_column(default="[]")
     """The questions that wait for a person, as `event_store` writes them."""
+    holder: Mapped[str | None]
+    """Who holds control, as `event_store` writes it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -81,6 +83,8 @@ class TaskRow(Row):
     content: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=1)
     queued_seq: Mapped[int] = mapped_column(BigInteger)
+    queued_by: Mapped[str | None]
+    """The user who queued it last."""
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

@@ -1,7 +1,7 @@
 """The event log in PostgreSQL, on the plain driver. Several processes may write the same session."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psycopg
 
@@ -33,7 +33,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Result = TypeVar("Result")
 
 LOCK_SESSIONS = (
-    "SELECT id, number, head_seq, epoch, waiting FROM sessions WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
+    "SELECT id, number, head_seq, epoch, waiting, holder FROM sessions WHERE id = ANY(%s)"
+    " ORDER BY number FOR NO KEY UPDATE"
 )
 """Who holds a session's row gives its next seqs, and lets go of it by committing them: the order of the locks is the
 order of the commits, so that no reader ever sees a hole. All take them in the same order, so that none wait in a ring."""
@@ -47,8 +48,9 @@ INSERT_EVENTS = (
     " SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[])"
 )
 UPDATE_SESSIONS = (
-    "UPDATE sessions SET head_seq = new.head_seq, updated_at = new.updated_at, waiting = new.waiting"
-    " FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::text[]) AS new(number, head_seq, updated_at, waiting)"
+    "UPDATE sessions SET head_seq = new.head_seq, updated_at = new.updated_at, waiting = new.waiting,"
+    " holder = new.holder FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])"
+    " AS new(number, head_seq, updated_at, waiting, holder)"
     " WHERE sessions.number = new.number"
 )
 INSERT_SESSION = (
@@ -56,12 +58,12 @@ INSERT_SESSION = (
     " VALUES (%s, %s, %s, %s, %s::json, %s, 0, '[]', %s, %s) ON CONFLICT (id) DO NOTHING"
 )
 INSERT_TASK = (
-    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at)"
-    " VALUES (%s, %s, 'queued', %s, 1, %s, %s)"
+    "INSERT INTO tasks (id, session_id, status, content, attempt, queued_seq, created_at, queued_by)"
+    " VALUES (%s, %s, 'queued', %s, 1, %s, %s, %s)"
 )
 UPDATE_TASK = (
-    "UPDATE tasks SET status = %s, ended_at = %s, attempt = attempt + %s, queued_seq = coalesce(%s, queued_seq)"
-    " WHERE id = %s"
+    "UPDATE tasks SET status = %s, ended_at = %s, attempt = attempt + %s, queued_seq = coalesce(%s, queued_seq),"
+    " queued_by = coalesce(%s, queued_by) WHERE id = %s"
 )
 INSERT_BLOB = (
     "INSERT INTO blobs (id, session_id, sha256, content) SELECT %s, id, %s, %s FROM sessions WHERE id = %s"
@@ -91,7 +93,7 @@ class PostgresEventStore:
         return self._run(lambda connection: _Group(connection, batches).append())
 
     def session(self, session_id: str) -> StoredSession:
-        query = "SELECT number, head_seq, epoch, waiting FROM sessions WHERE id = %s"
+        query = "SELECT number, head_seq, epoch, waiting, holder FROM sessions WHERE id = %s"
         for row in self._rows(query, (stored_text(session_id),)):
             return StoredSession(*row)
         raise no_such_session(session_id)
@@ -109,16 +111,20 @@ class PostgresEventStore:
         self, session_id: str, *, after: int, limit: int, types: Collection[str] = (), max_bytes: int | None = None
     ) -> list[Record]:
         first = event_id(self.session(session_id).number, 0)
-        page = (
-            "SELECT id, key, type, payload, octet_length(payload) AS size,"
-            " sum(octet_length(payload)) OVER (ORDER BY id) AS total"
-            f" FROM events WHERE id > %s AND id < %s {'AND type = ANY(%s)' if types else ''} ORDER BY id LIMIT %s"
-        )
-        is_within = "%s::bigint IS NULL OR total <= %s OR total = size"
-        query = f"SELECT id, key, type, payload FROM ({page}) AS page WHERE {is_within} ORDER BY id"
-        bounds: list[object] = [first + after, first + (1 << SEQ_BITS)]
-        values = [*bounds, *([list(types)] if types else []), limit, max_bytes, max_bytes]
-        return [to_record(row) for row in self._rows(query, values)]
+        values = [
+            first + after,
+            first + (1 << SEQ_BITS),
+            *([list(types)] if types else []),
+            limit,
+            max_bytes,
+            max_bytes,
+        ]
+        return [to_record(row) for row in self._rows(_page("ASC", of_types=bool(types)), values)]
+
+    def read_before(self, session_id: str, *, before: int, limit: int, max_bytes: int) -> list[Record]:
+        first = event_id(self.session(session_id).number, 0)
+        values = [first, first + min(before, 1 << SEQ_BITS), limit, max_bytes, max_bytes]
+        return [to_record(row) for row in self._rows(_page("DESC"), values)]
 
     def keep_blob(self, session_id: str, blob: Blob) -> None:
         self.session(session_id)
@@ -193,7 +199,7 @@ class _Group:
         """In a pipeline: nothing is waited for until its end."""
         execute = self._connection.execute
         changes = [(sessions[id_].number, session_change(sessions[id_], records)) for id_, records in fresh.items()]
-        rows = [(number, to.head_seq, to.updated_at, to.waiting) for number, to in changes]
+        rows = [(number, to.head_seq, to.updated_at, to.waiting, _text(to.holder)) for number, to in changes]
         execute(UPDATE_SESSIONS, [list(column) for column in zip(*rows, strict=True)])
         for session_id, records in fresh.items():
             for _, record in records:
@@ -210,15 +216,32 @@ class _Group:
                     execute(PUT_MEMBER, (*whose, member.role))
             for task in task_changes(records):
                 if isinstance(task, QueuedTask):
-                    execute(INSERT_TASK, (task.task_id, session_id, task.content, task.seq, task.time))
+                    queued = (task.task_id, session_id, task.content, task.seq, task.time, task.queued_by)
+                    execute(INSERT_TASK, queued)
                 else:
                     again = int(task.queued_seq is not None)
-                    execute(UPDATE_TASK, (task.status, task.ended_at, again, task.queued_seq, task.task_id))
+                    changed = (task.status, task.ended_at, again, task.queued_seq, task.queued_by, task.task_id)
+                    execute(UPDATE_TASK, changed)
+
+
+def _page(order: Literal["ASC", "DESC"], *, of_types: bool = False) -> str:
+    """Reads the index from one end, and no further than the page goes."""
+    page = (
+        "SELECT id, key, type, payload, octet_length(payload) AS size,"
+        f" sum(octet_length(payload)) OVER (ORDER BY id {order}) AS total"
+        f" FROM events WHERE id > %s AND id < %s {'AND type = ANY(%s)' if of_types else ''} ORDER BY id {order} LIMIT %s"
+    )
+    is_within = "%s::bigint IS NULL OR total <= %s OR total = size"
+    return f"SELECT id, key, type, payload FROM ({page}) AS page WHERE {is_within} ORDER BY id"
 
 
 def _session_values(session_id: str, new: NewSession) -> tuple[object, ...]:
     texts = (stored_text(text) for text in (session_id, new.project, new.title, new.owner))
     return *texts, new.settings, new.epoch, new.time, new.time
+
+
+def _text(value: str | None) -> str | None:
+    return value and stored_text(value)
 
 
 def _blob_values(session_id: str, blob: Blob) -> tuple[object, ...]:

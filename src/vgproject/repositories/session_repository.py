@@ -55,5 +55,10 @@ class SessionRepository:
         query = sa.select(TaskRow).where(TaskRow.session_id == session_id).order_by(TaskRow.queued_seq)
         return (await self._session.scalars(query)).all()
 
+    async def count_open_tasks(self, user_id: str) -> int:
+        """Those that this user queued."""
+        is_open = TaskRow.status.in_(OPEN_STATUSES) & (TaskRow.queued_by == user_id)
+        return await self._session.scalar(sa.select(sa.func.count()).select_from(TaskRow).where(is_open)) or 0
+
     async def list_open_tasks(self) -> Sequence[TaskRow]:
         return (await self._session.scalars(sa.select(TaskRow).where(TaskRow.status.in_(OPEN_STATUSES)))).all()

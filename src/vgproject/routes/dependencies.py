@@ -14,6 +14,8 @@ from vgproject.auth import Authenticator
 from vgproject.bootstrap import Services
 from vgproject.problems import code_of
 
+READING = ("GET", "HEAD")
+
 
 def get_services(connection: HTTPConnection) -> Services:
     services: Services = connection.app.state.services
@@ -21,18 +23,20 @@ def get_services(connection: HTTPConnection) -> Services:
 
 
 async def get_caller(request: Request) -> AsyncIterator[Caller]:
-    """Who may use this route. Raises `UnauthenticatedError`, `ForbiddenError`, and `NotFoundError` for a session that
-    the caller may not know of."""
+    """Who may use this route. What changes something counts as a command. Raises `UnauthenticatedError`,
+    `RateLimitedError`, `ForbiddenError`, and `NotFoundError` for a session that the caller may not know of."""
     authenticator: Authenticator = request.app.state.authenticator
     caller = await authenticator.identify(request)
     if caller is None:
         raise authenticator.refuse(request)
     services, method, path = get_services(request), request.scope["method"], request.scope["route"].path
+    if method not in READING:
+        services.allowances.take_command(caller, caller.address)
     caller = replace(caller, client=caller.client or request.headers.get("user-agent", ""))
     entry = _entry(request, caller, f"{method} {path}")
     async with services.audit.admitting(entry):
         await _expect(services, ROUTES[method, path], caller, request.path_params)
-    if method == "GET" or (method, path) in BY_COMMAND:
+    if method in READING or (method, path) in BY_COMMAND:
         yield caller
         return
     entry = replace(entry, digest=await _digest(request))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from vgproject.access.permissions import SEE
-from vgproject.errors import CommandError
+from vgproject.errors import BadInputError, CommandError
 from vgproject.routes.dependencies import CallerDep, ServicesDep, note_made
 from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
@@ -26,6 +26,8 @@ from vgproject.schema.settings import SessionSettings
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 workspaces_router = APIRouter(tags=["sessions"])
+PAGE_BYTES = 8 * 1024 * 1024
+"""Of a page of events; a single larger event goes beyond."""
 
 
 @router.post("", status_code=201)
@@ -97,29 +99,39 @@ async def read_events(
     session_id: Id,
     services: ServicesDep,
     caller: CallerDep,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int | None, Query(ge=0, description="From the first event after this seq on.")] = None,
+    before: Annotated[
+        int | None, Query(ge=1, description="The last ones before this seq, in place of `after`.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> Response:
     """A page of the log, or its tail where ``Accept`` is ``text/event-stream``.
 
-    A cursor ahead of the log is answered with the log from its first event.
+    It has at most 8 MiB, so there may be fewer events than ``limit``. A cursor ``after`` that is ahead of the log is
+    answered with the log from its first event.
     """
+    if before is not None and (after is not None or "text/event-stream" in accept):
+        raise BadInputError("`before` has no place beside `after`, nor where the log is followed.")
     view = await services.sessions.get_session(session_id, caller)
     if "text/event-stream" in accept:
         tail = tail_events(
             services.event_log,
             view,
-            after=after if last_event_id is None else last_event_id,
+            after=(after or 0) if last_event_id is None else last_event_id,
             heartbeat_seconds=services.loaded.config.limits.heartbeat_seconds,
             closing=request.app.state.closing,
             may_read=partial(services.members.expect, session_id, caller, SEE),
             hold=partial(services.live_access.hold, caller),
         )
         return StreamingResponse(tail, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-    recovered = after <= view.head_seq
-    events = await services.event_log.read(session_id, after=after if recovered else 0, limit=limit)
+    log, recovered = services.event_log, (after or 0) <= view.head_seq
+    if before is not None:
+        events = await log.read_before(session_id, before=before, limit=limit, max_bytes=PAGE_BYTES)
+    else:
+        start = (after or 0) if recovered else 0
+        events = await log.read(session_id, after=start, limit=limit, max_bytes=PAGE_BYTES)
     payload = b",".join(event.payload for event in events)
     head = orjson.dumps({"head_seq": view.head_seq, "epoch": view.epoch, "recovered": recovered})
     return Response(b'{"events":[' + payload + b"]," + head[1:], media_type="application/json")

@@ -16,7 +16,8 @@ CLOSE_CODES: dict[int, CloseCode] = {
     4008: CloseCode("The client took nothing for too long.", come_back=True),
     4012: CloseCode("The client did not answer a ping.", come_back=True),
     4029: CloseCode(
-        "The client went on sending commands, or wrong tokens, although it was told that they are too many.",
+        "The client went on sending commands, or wrong tokens, although it was told that they are too many; or its user"
+        " opens too many connections in a time.",
         come_back=True,
     ),
     4400: CloseCode("The client sent too many frames that are not JSON objects.", come_back=False),

@@ -14,7 +14,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "address_in_use": ErrorCode("The server cannot listen at its address and port."),
     "already_member": ErrorCode("The user is a member of the session already.", (409,)),
     "already_resolved": ErrorCode(
-        "Somebody answered this before; `details` has the `decision` and `resolved_by`.", (409,)
+        "Somebody answered this before; `details` has the `decision`, `resolved_by` and `resolved_at`.", (409,)
     ),
     "ambiguous": ErrorCode("The text to replace stands several times in the file."),
     "apply_conflict": ErrorCode(
@@ -39,6 +39,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command_too_long": ErrorCode("The command is longer than the system takes."),
     "conflict": ErrorCode("The memory entry has another version by now; `details.current` is the entry.", (409,)),
     "connection_closed": ErrorCode("The server closed the connection with a code that says not to come back."),
+    "control_held": ErrorCode(
+        "Somebody else holds control of the session: `details.holder`. `request_control` asks for it.", (409,)
+    ),
     "database_unavailable": ErrorCode("The database does not answer or cannot be used.", (503,)),
     "denied": ErrorCode("A person, or a rule of the configuration, denied the tool call."),
     "directory_gone": ErrorCode("A directory in which git should run is not there any more.", (500,)),
@@ -64,7 +67,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "invalid_command": ErrorCode("The command's fields are not right, or it has no place here.", (400,)),
     "invalid_option": ErrorCode("A setting has a value that is not allowed, or does not exist."),
     "invalid_output": ErrorCode("The model spoke several times in a row without calling a tool."),
-    "invalid_request": ErrorCode("The path, query or body of the request is not right.", (422,)),
+    "invalid_request": ErrorCode("The path, query, headers or body of the request are not right.", (400, 422)),
     "is_directory": ErrorCode("The path is a directory where a file is needed."),
     "is_link": ErrorCode("The patch would remove a symbolic link."),
     "keys_unavailable": ErrorCode("The keys that JWTs are checked with cannot be fetched just now.", (503,)),
@@ -96,6 +99,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_checkpoint": ErrorCode("The files of a checkpoint are not there any more.", (500,)),
     "no_such_clean_up": ErrorCode("There was no clean-up of the memory with this id.", (404,)),
     "no_such_command": ErrorCode("No background command has this id in this phase."),
+    "no_such_comment": ErrorCode("There is no comment with this id in the session.", (404,)),
     "no_such_conflict": ErrorCode("There is no contradiction in memory with this id.", (404,)),
     "no_such_file": ErrorCode("There is no file at this path."),
     "no_such_host": ErrorCode("The host has no address that may be reached."),
@@ -107,6 +111,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "no_such_seq": ErrorCode("The session's log does not reach so far.", (409,)),
     "no_such_session": ErrorCode("There is no session with this id, or none that the caller may see.", (404,)),
+    "no_such_step": ErrorCode("No plan of the session has a step with this id.", (404,)),
     "no_such_strategy": ErrorCode("A phase names a strategy that does not exist or cannot be loaded."),
     "no_such_task": ErrorCode("The session has no task with this id.", (404,)),
     "no_such_token": ErrorCode("There is no API token with this id.", (404,)),
@@ -118,7 +123,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "not_a_member": ErrorCode("The user is no member of the session.", (409,)),
     "not_failed": ErrorCode("Only a failed or cancelled task can be retried, and by one at a time.", (409,)),
     "not_found": ErrorCode("There is nothing at this address; for a tool: the text to replace is not there.", (404,)),
+    "not_in_control": ErrorCode("The caller does not hold control of the session, so cannot give it away.", (409,)),
     "not_in_file": ErrorCode("The text that was to be kept as the file's does not stand in it."),
+    "not_subscribed": ErrorCode("The connection is not subscribed to the session."),
     "not_text": ErrorCode("What stands at the address is no text."),
     "not_waiting": ErrorCode("Nobody waits for an answer to this any more.", (409,)),
     "outcome_unknown": ErrorCode("A crash interrupted the call, and its tool is not there any more."),
@@ -130,7 +137,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "project_gone": ErrorCode("The project or the commit of a recorded session is not on this machine."),
     "project_too_large": ErrorCode("The project is no git repository and too large to copy."),
     "queue_unavailable": ErrorCode("The queue of tasks cannot be read; `/readyz` tells it."),
-    "rate_limited": ErrorCode("Too many commands in a short time; `retry_after_ms` says how long to wait."),
+    "rate_limited": ErrorCode(
+        "Too many commands, connections or new sessions in a time; `retry_after_ms` says how long to wait.", (429,)
+    ),
     "recording_ended": ErrorCode("A recorded session has no reply for this turn."),
     "script_exhausted": ErrorCode("A scripted model has no reply left for this turn."),
     "search_failed": ErrorCode("The search engine gave no usable answer."),
@@ -147,6 +156,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "too_many_notes": ErrorCode("The phase has noted as much for memory as it may."),
     "too_many_redirects": ErrorCode("The web site redirects too often."),
     "too_many_steps": ErrorCode("A colleague of the agent made more model and tool calls than it may."),
+    "too_many_subscriptions": ErrorCode("The connection follows as much as it may: unsubscribe from something first."),
+    "too_many_tasks": ErrorCode(
+        "The user has as many tasks that are not ended as may be: wait for one, or cancel one.", (429,)
+    ),
     "too_many_wrong_tokens": ErrorCode(
         "Too many wrong tokens came from this address; `retry_after_ms` says how long to wait.", (429,)
     ),

@@ -8,6 +8,7 @@ from vgproject.schema.access import MemberView
 from vgproject.schema.base import Actor, JsonObject, Phase, Wire
 from vgproject.schema.events import FileChange
 from vgproject.schema.memory import ChangeKind, MemoryEntry, MemoryOrigin, MemoryScope
+from vgproject.schema.presence import Presence
 from vgproject.schema.settings import SessionSettings
 
 PROTOCOL = "vgproject.v1"
@@ -132,13 +133,35 @@ class Pong(Wire):
 
 
 class Limits(Wire):
+    """As configured, under the same names. What is of a user counts over all connections and requests."""
+
     frame_bytes: int
-    """Of one frame to the server."""
+    """Of one frame to the server; a larger one closes the connection."""
+    body_bytes: int
+    """Of one HTTP request."""
     commands_per_second: float
-    """In the long run."""
+    """Of one user, in the long run."""
     command_burst: int
     """How many commands may come at once."""
+    handshakes_per_second: float
+    """How many connections one user may open, in the long run."""
+    handshake_burst: int
+    """How many may be opened at once."""
     connections_per_user: int
+    """How many may be open."""
+    subscriptions_per_connection: int
+    sessions_per_hour: int
+    """How many one user may make."""
+    running_tasks_per_user: int
+    """How many a user may have that are not ended: waiting, running or paused."""
+    connection_bytes: int
+    """What is held for a client that reads slowly; a frame of many events is at most a quarter of it."""
+    stalled_seconds: float
+    """A client that takes nothing for so long is closed with 4008."""
+    heartbeat_seconds: float
+    """How often a subscription shows that it is alive."""
+    hello_seconds: float
+    """How long a connection without a token may take to say hello."""
 
 
 class Welcome(Wire):
@@ -159,10 +182,13 @@ class Subscribed(Wire):
     id: str | None = None
     session_id: str
     recovered: bool
-    """False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first."""
+    """False: the cursor cannot be used, so a ``snapshot`` follows, then all events from the first. A ``snapshot`` follows
+    also where only the ``last`` events were asked for and there are others before them."""
     head_seq: int
     """The seq of the last event of the log."""
     epoch: str
+    from_seq: int | None = None
+    """The first seq that will be sent."""
 
 
 class TaskView(Wire):
@@ -198,6 +224,8 @@ class SessionView(Wire):
     """The ids of what a person has to answer; ``budget`` where a task holds at a limit."""
     members: list[MemberView] = Field(default_factory=list)
     """Who may see the session, besides the server's owners."""
+    holder: str | None = None
+    """The user who holds control; nobody does where there is none."""
     tasks: list[TaskView] = Field(default_factory=list)
 
 
@@ -215,10 +243,16 @@ class WorkspaceView(Wire):
 
 
 class Snapshot(Wire):
-    """The state of a session, for a client whose cursor cannot be used; its events follow from the first."""
+    """The state of a session, for a client whose cursor cannot be used, whose events follow from the first; or who asked
+    for the last ones only: then in one frame or several, with what still stands of the events before those."""
 
     type: Literal["snapshot"] = "snapshot"
     session: SessionView
+    standing: list[EventFrame] = Field(default_factory=list)
+    """In order, with holes: who takes these in knows of tasks, phases, plan, progress, cost, settings, changed files and
+    open questions what it would know from all events; not what was said and done."""
+    more: bool = False
+    """More of the same follows in the next ``snapshot``."""
 
 
 class MemorySubscribed(Wire):
@@ -275,9 +309,12 @@ class MemoryChanged(Wire):
 
 
 class EventPage(Wire):
+    """In order. It may have fewer events than ``limit``, because it has at most 8 MiB: there is more to read after it
+    where it does not reach ``head_seq``, and before it where it does not begin with 1."""
+
     events: list[EventFrame]
     head_seq: int
-    """The seq of the last event of the log; there is more to read where it is not on this page."""
+    """The seq of the last event of the log."""
     epoch: str
     recovered: bool = True
     """False: the cursor was ahead; the events are from the first."""
@@ -339,4 +376,4 @@ class Problem(Wire):
 
 ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot, MemorySubscribed, MemorySnapshot)
 MEMORY_FRAMES = (MemoryChanged,)
-DELTAS = (TextDelta, ToolArgumentsDelta, ToolOutputDelta, Heartbeat, ServerDraining)
+DELTAS = (TextDelta, ToolArgumentsDelta, ToolOutputDelta, Presence, Heartbeat, ServerDraining)

@@ -46,3 +46,20 @@ def test_what_is_recalled_is_shown_with_its_reason_and_what_is_merged_with_its_c
         "Memory: 2 new, 1 known, 1 superseded, 1 conflicting, 3 refused.",
         "What contradicts what is known needs your word: vgproject memory conflicts",
     ]
+
+
+def test_what_people_do_among_themselves_is_shown_too() -> None:
+    printed = StringIO()
+    view = LiveView(Console(file=printed, width=200))
+    ada = {"kind": "user", "id": "ada"}
+    for type_, data in (
+        ("comment_added", {"comment_id": "c", "content": "Is [this] right?"}),
+        ("control_requested", {"user": "ada", "holder": "bob"}),
+        ("control_changed", {"holder": None}),
+    ):
+        view.show({"type": type_, "seq": 1, "actor": ada, "data": data})
+    assert printed.getvalue().splitlines() == [
+        "ada: Is [this] right?",
+        "ada asks for control.",
+        "Nobody holds control now.",
+    ]

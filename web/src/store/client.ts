@@ -2,7 +2,7 @@
 import { createContext, useContext } from "react";
 import { Connection, type ConnectionStatus, type Wish } from "../connection";
 import { Failure, sentenceOf } from "../failure";
-import { listSessions } from "../http";
+import { listSessions, readBefore } from "../http";
 import { Places } from "../location";
 import type { SessionView } from "../protocol";
 import { SessionStore } from "./session_store";
@@ -15,6 +15,9 @@ export interface SessionList {
 }
 
 const LIST_EVERY_MS = 10_000;
+/** So many older events are loaded at once; the server gives no more than 5,000. */
+const OLDER = 500;
+const MOST_OLDER = 5000;
 
 export class Client {
   readonly status = new Store<ConnectionStatus>({ kind: "connecting" });
@@ -60,6 +63,19 @@ export class Client {
     const known = this.#sessions.get(id) ?? new SessionStore(id);
     this.#sessions.set(id, known);
     return known;
+  }
+
+  /** Load events before those that are here: down to `seq` where it is given, else some. Raises `Failure`. */
+  async loadOlder(sessionId: string, seq: number | null = null): Promise<void> {
+    const store = this.session(sessionId);
+    let { firstSeq } = store.get();
+    while (firstSeq > Math.max(1, seq ?? 1)) {
+      const limit = Math.min(MOST_OLDER, Math.max(OLDER, firstSeq - (seq ?? firstSeq)));
+      store.prepend((await readBefore(sessionId, firstSeq, limit)).events);
+      const reached = store.get().firstSeq;
+      if (seq === null || reached >= firstSeq) return;
+      firstSeq = reached;
+    }
   }
 
   /** The answer's `data`. Raises `Failure`. */

@@ -16,6 +16,8 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export class Draft {
   state: Mutable<SessionState>;
+  /** What is taken in changes what the session is, and is not shown. */
+  silent = false;
   readonly #copied = new Set<unknown>();
 
   constructor(base: SessionState) {
@@ -26,8 +28,13 @@ export class Draft {
     return this.state;
   }
 
-  restart(): void {
-    this.state = emptySession(this.state.sessionId);
+  restart(firstSeq: number): void {
+    this.state = { ...emptySession(this.state.sessionId), firstSeq, seq: firstSeq - 1 };
+  }
+
+  keep(event: Event): void {
+    this.state.events = this.#own(this.state.events, () => [...this.state.events]);
+    (this.state.events as Event[]).push(event);
   }
 
   get live(): Map<string, LiveText> {
@@ -75,6 +82,7 @@ export class Draft {
   }
 
   add(item: Item): void {
+    if (this.silent) return;
     const items = this.#ownItems();
     this.state.positions = this.#ownMap(this.state.positions);
     (this.state.positions as Map<string, number>).set(item.key, items.length);

@@ -3,10 +3,10 @@
  * `live` and `outputs` hold what is not in the log yet, and lose it when it is.
  */
 import type { SessionFrame } from "../connection";
-import type { Delta, Event, FileChange } from "../protocol";
+import type { Delta, Event, FileChange, Snapshot } from "../protocol";
 import { Draft } from "./draft";
 import { appendText } from "./live_text";
-import type { LiveText, SessionState, StepStatus, Task, ToolItem } from "./session";
+import { emptySession, type LiveText, type SessionState, type StepStatus, type Task, type ToolItem } from "./session";
 
 export function reduce(state: SessionState, frames: readonly SessionFrame[]): SessionState {
   const draft = new Draft(state);
@@ -14,17 +14,39 @@ export function reduce(state: SessionState, frames: readonly SessionFrame[]): Se
   return draft.finish();
 }
 
+/**
+ * With events before those that are in it. What they say of the session is known already; what they show is told from
+ * the first of them on, because a call that began among them may have ended later.
+ */
+export function withOlder(state: SessionState, older: readonly Event[]): SessionState {
+  const first = older[0];
+  if (!first || older.at(-1)?.seq !== state.firstSeq - 1 || first.epoch !== state.epoch) return state;
+  const begin = { ...emptySession(state.sessionId), firstSeq: first.seq, seq: first.seq - 1 };
+  const { firstSeq, events, items, positions, openCalls } = reduce(begin, [...older, ...state.events]);
+  return { ...state, firstSeq, events, items, positions, openCalls };
+}
+
 function takeFrame(draft: Draft, frame: SessionFrame): void {
   if ("seq" in frame) return takeEvent(draft, frame);
+  if (frame.type === "snapshot") return takeStanding(draft, frame);
   if (frame.type !== "subscribed") return takeDelta(draft, frame);
-  if (!frame.recovered) draft.restart();
+  const firstSeq = frame.from_seq ?? 1;
+  if (!frame.recovered || firstSeq > draft.state.seq + 1) draft.restart(firstSeq);
   draft.state.epoch = frame.epoch;
   draft.state.headSeq = frame.head_seq;
   // What is being said is told again from its beginning.
   draft.clearLive();
 }
 
-type SessionDelta = Exclude<Delta, { type: "server_draining" }>;
+/** What the events that are not here say of the session. */
+function takeStanding(draft: Draft, snapshot: Snapshot): void {
+  draft.silent = true;
+  const standing = (snapshot.standing ?? []) as unknown as Event[];
+  for (const event of standing) if (event.seq < draft.state.firstSeq) applyEvent(draft, event);
+  draft.silent = false;
+}
+
+type SessionDelta = Exclude<Delta, { type: "server_draining" | "presence" }>;
 
 function takeDelta(draft: Draft, delta: SessionDelta): void {
   switch (delta.type) {
@@ -71,6 +93,7 @@ function takeEvent(draft: Draft, event: Event): void {
   state.seq = event.seq;
   state.epoch = event.epoch;
   state.headSeq = Math.max(state.headSeq, event.seq);
+  draft.keep(event);
   applyEvent(draft, event);
 }
 
@@ -270,6 +293,11 @@ function applyEvent(draft: Draft, event: Event): void {
     case "member_joined":
     case "member_left":
     case "role_changed":
+    case "comment_added":
+    case "comment_resolved":
+    case "control_requested":
+    case "control_changed":
+    case "approvals_revoked":
       return draft.note(event);
     case "checkpoint_created":
       return;

@@ -17,8 +17,11 @@ import type {
 export interface SessionState {
   readonly sessionId: string;
   readonly epoch: string | null;
+  /** The first event that is in `events`; of those before it only what stands of them is in here. */
+  readonly firstSeq: number;
   /** The last event that is in here. */
   readonly seq: number;
+  readonly events: readonly Event[];
   /** How far the server's log reaches. */
   readonly headSeq: number;
   readonly title: string;
@@ -149,7 +152,9 @@ export function emptySession(sessionId: string): SessionState {
   return {
     sessionId,
     epoch: null,
+    firstSeq: 1,
     seq: 0,
+    events: [],
     headSeq: 0,
     title: "",
     project: "",

@@ -1,6 +1,7 @@
 /** Frames that have come since the page was drawn: they go into the store together, once for each animation frame. */
 import type { SessionFrame } from "../connection";
-import { reduce } from "./reduce";
+import type { Event } from "../protocol";
+import { reduce, withOlder } from "./reduce";
 import { emptySession, type SessionState } from "./session";
 import { Store } from "./store";
 
@@ -17,6 +18,10 @@ export class SessionStore extends Store<SessionState> {
   take(frame: SessionFrame): void {
     this.#waiting.push(frame);
     if (this.#waiting.length === 1) this.schedule(() => this.#flush());
+  }
+
+  prepend(older: readonly Event[]): void {
+    this.set(withOlder(this.get(), older));
   }
 
   #flush(): void {

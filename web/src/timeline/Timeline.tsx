@@ -8,6 +8,7 @@ import { useStore } from "../store/store";
 import { Card } from "./Card";
 import { FoldsProvider } from "./folds";
 import { LiveTail } from "./LiveTail";
+import { Older } from "./Older";
 import { estimateHeight, isWithdrawn, shownItems } from "./rows";
 
 const NEAR_PX = 48;
@@ -40,7 +41,9 @@ export function Timeline({ state, onPanel }: Props) {
   virtualizer.shouldAdjustScrollPositionOnItemSizeChange = (item, _, instance) =>
     !end.staysAtEnd() && item.start < (instance.scrollOffset ?? 0);
 
-  const isThere = wanted !== null && state.seq >= wanted;
+  useKeptPosition(scroller, state.firstSeq, end.staysAtEnd);
+
+  const isThere = wanted !== null && state.seq >= wanted && state.firstSeq <= wanted;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the event is there.
   useEffect(() => {
     if (!isThere || wanted === null) return;
@@ -54,6 +57,7 @@ export function Timeline({ state, onPanel }: Props) {
       <section ref={scroller} {...end.handlers} className="scroller h-full" tabIndex={0} aria-label="Timeline">
         <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
           <FoldsProvider value={folds.current}>
+            {state.firstSeq > 1 && <Older state={state} downTo={wanted} />}
             {rows.length > 0 && (
               <div
                 role="feed"
@@ -107,6 +111,22 @@ export function Timeline({ state, onPanel }: Props) {
   );
 }
 
+/** What is seen stays where it is when older rows come above it. */
+function useKeptPosition(
+  scroller: React.RefObject<HTMLElement | null>,
+  firstSeq: number,
+  staysAtEnd: () => boolean,
+): void {
+  const drawn = useRef({ firstSeq, height: 0 });
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const { firstSeq: before, height } = drawn.current;
+    if (firstSeq < before && !staysAtEnd()) element.scrollTop += element.scrollHeight - height;
+    drawn.current = { firstSeq, height: element.scrollHeight };
+  });
+}
+
 /**
  * Stays at the end while more comes, until the person wants to go up. Rows that turn out to be of another height scroll it
  * too, so only what the person does says what is wanted.
@@ -148,11 +168,19 @@ function useStayAtEnd(
     // Perhaps it could not go up.
     setTimeout(() => scroller.current && isNear(scroller.current) && stay(), SETTLE_MS);
   };
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    if (!UPWARDS.has(event.key)) return;
+    leave();
+    if (event.key !== "Home" || !scroller.current) return;
+    // The browser would glide there, and be stopped on the way by the first row that turns out to be of another height.
+    event.preventDefault();
+    scroller.current.scrollTop = 0;
+  };
   const handlers = {
     onScroll,
     onWheel: (event: React.WheelEvent) => event.deltaY < 0 && leave(),
     onTouchMove: leave,
-    onKeyDown: (event: React.KeyboardEvent) => UPWARDS.has(event.key) && leave(),
+    onKeyDown,
     onPointerDown: (event: React.PointerEvent) => event.target === scroller.current && leave(), // Its scrollbar.
   };
   return { isThere, staysAtEnd: () => stays.current, handlers, go: stay };
