@@ -88,7 +88,7 @@ async def open_broadcast(listener: socket.socket) -> AsyncIterator[Rival]:
         yield rival
 
 
-class Bare(WSListener):  # type: ignore[misc]  # It is compiled.
+class Bare(WSListener):
     """`picows`, about the least that Python can do."""
 
     def __init__(self, clients: set[WSTransport]) -> None:

@@ -44,7 +44,7 @@ async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str
         "port": 0,
         "token": TOKEN,
         "approvals": "never",
-        "model": write_script(tmp_path, script()),
+        "model": options.get("model") or write_script(tmp_path, script()),
         "engine": {"polling_seconds": 0.05},
         "memory": {"embeddings": "none"},
         **options,

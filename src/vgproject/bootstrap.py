@@ -31,6 +31,7 @@ from vgproject.pipeline import Pipeline
 from vgproject.repositories.unit_of_work import Database
 from vgproject.session_files import SessionFiles
 from vgproject.sessions import SessionService
+from vgproject.telemetry.instruments import NO_INSTRUMENTS, Instruments
 from vgproject.tools.mcp import create_mcp_server, run_mcp_servers
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import Clock, utc_now
@@ -57,6 +58,7 @@ class Parts:
     workspaces: Workspaces
     tools: Toolbox
     pipeline: Pipeline
+    instruments: Instruments
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,22 @@ class Services(Parts):
     allowances: Allowances
     live_access: LiveAccess
 
+    def essential_parts(self) -> Mapping[str, Callable[[], bool]]:
+        """By name, whether it lives. What is dead of them comes back only with a new start."""
+        return {
+            "event writer": self.event_log.is_writing,
+            "queue": self.engine.is_polling,
+            "engine mending": self.engine.is_kept,
+        }
+
 
 @asynccontextmanager
 async def open_parts(
-    loaded: Loaded, *, backends: Mapping[str, Backend] = MappingProxyType({}), now: Clock = utc_now
+    loaded: Loaded,
+    *,
+    backends: Mapping[str, Backend] = MappingProxyType({}),
+    now: Clock = utc_now,
+    instruments: Instruments = NO_INSTRUMENTS,
 ) -> AsyncIterator[Parts]:
     """``backends`` are models that are not a provider's.
 
@@ -96,14 +110,15 @@ async def open_parts(
         database = Database(config.database())
         stack.push_async_callback(database.close)
         await database.upgrade()
-        broker = InProcessBroker()
+        broker = InProcessBroker(instruments.on_delta)
         secrets = SecretMask(loaded.own_secrets())
         event_log = await stack.enter_async_context(
             open_event_log(database.url, broker, settings=config.event_log, now=now, new_id=new_id, secrets=secrets)
         )
+        event_log.observe_commits(instruments.on_commit)
         memory = Memory(database, broker, now=now, new_id=new_id, secrets=secrets, settings=config.memory)
-        recall = Recall(memory, await _open_vectors(stack, loaded, database, memory))
-        llm = Llm(config.llm, loaded.provider_environment, backends=backends)
+        recall = Recall(memory, await _open_vectors(stack, loaded, database, memory), instruments.spans)
+        llm = Llm(config.llm, loaded.provider_environment, backends=backends, spans=instruments.spans)
         sandbox = await choose_sandbox(
             config.sandbox,
             accepted=config.accept_no_isolation,
@@ -126,9 +141,23 @@ async def open_parts(
             secrets=secrets,
             approval_rules=config.approval_rules,
             now=now,
+            spans=instruments.spans,
         )
         pipeline = Pipeline(settings, agent_services, workspaces, memory, recall)
-        yield Parts(secrets, database, event_log, broker, memory, recall, llm, sandbox, workspaces, tools, pipeline)
+        yield Parts(
+            secrets,
+            database,
+            event_log,
+            broker,
+            memory,
+            recall,
+            llm,
+            sandbox,
+            workspaces,
+            tools,
+            pipeline,
+            instruments,
+        )
 
 
 async def _open_vectors(
@@ -152,12 +181,15 @@ def _create_allowances(limits: Limits) -> Allowances:
 
 @asynccontextmanager
 async def open_services(
-    loaded: Loaded, *, observe: Callable[[StoredEvent], None] = lambda event: None
+    loaded: Loaded,
+    *,
+    observe: Callable[[StoredEvent], None] = lambda event: None,
+    instruments: Instruments = NO_INSTRUMENTS,
 ) -> AsyncIterator[Services]:
     """``observe`` is called for every event that is stored. Raises what `open_parts` raises."""
     config = loaded.config
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_parts(loaded))
+        parts = await stack.enter_async_context(open_parts(loaded, instruments=instruments))
         parts.event_log.observe(observe)
         audit = await stack.enter_async_context(
             open_audit_trail(
@@ -177,9 +209,9 @@ async def open_services(
         sessions = SessionService(
             database=parts.database,
             members=members,
-            audit=audit,
             allowances=allowances,
             open_tasks=OpenTasks(parts.database, config.limits.running_tasks_per_user),
+            audit=audit,
             event_log=parts.event_log,
             memory=memory_commands,
             llm=parts.llm,
@@ -192,6 +224,7 @@ async def open_services(
             secrets=parts.secrets,
             now=utc_now,
             new_id=new_id,
+            spans=instruments.spans,
         )
         tokens = Tokens(parts.database, now=utc_now, new_id=new_id)
         live_access = await stack.enter_async_context(open_live_access(tokens, now=utc_now))

@@ -26,6 +26,7 @@ from vgproject.project_file import read_project_file
 from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
 from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
+from vgproject.telemetry.settings import TelemetrySettings
 from vgproject.tools.mcp import McpSettings, ServerName
 from vgproject.tools.web import WebSettings
 from vgproject.utils.hash_chain import canonical
@@ -76,6 +77,8 @@ class Limits(BaseModel):
     """A connection that takes nothing for so long is closed with 4008."""
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Of one HTTP request."""
+    request_seconds: float = Field(default=30, gt=0)
+    """What a client gets to send a whole HTTP request, from the opening of the connection or the request's first byte."""
     heartbeat_seconds: float = Field(default=15, gt=0)
     """How often a subscription that has nothing to say shows that it is alive."""
     wrong_tokens: int = Field(default=10, ge=0)
@@ -84,6 +87,12 @@ class Limits(BaseModel):
     """What a connection without a token gets to say hello."""
     grace_seconds: float = Field(default=10, ge=0)
     """What running steps get at SIGTERM to come to a durable point."""
+    ready_seconds: float = Field(default=5, gt=0)
+    """What the database and the queue each get to answer `/readyz`."""
+    loop_delay_seconds: float = Field(default=5, gt=0)
+    """`/livez` fails where the event loop was blocked for longer within the last ten seconds."""
+    loop_blocked_seconds: float = Field(default=1, gt=0)
+    """Where the event loop is blocked for longer, the log says by what."""
 
 
 class Config(BaseModel):
@@ -133,6 +142,7 @@ class Config(BaseModel):
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses whose ``X-Forwarded-For`` is believed."""
     limits: Limits = Limits()
+    telemetry: TelemetrySettings = TelemetrySettings()
     sandbox_limits: SandboxSettings = SandboxSettings()
     llm: LlmSettings = LlmSettings()
     memory: MemorySettings = MemorySettings()
@@ -229,6 +239,7 @@ class Loaded:
             "token": self.config.token or "",
             "jwt secret": self.config.jwt.secret or "",
             "database password": password,
+            "otlp headers": self.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").partition("=")[2],
         }
 
     def with_config(self, **changes: Any) -> Self:

@@ -7,6 +7,7 @@ module knows it.
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -23,7 +24,7 @@ from vgproject.agents.base import Action, Json, Steps, TaskInput
 from vgproject.errors import StorageError, UnavailableError, VgprojectError
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.failures import is_outage, unavailable
-from vgproject.repositories.writability import check_writable
+from vgproject.repositories.writability import SECONDS, check_writable
 from vgproject.utils.clock import utc_now
 from vgproject.utils.secrets import SecretMask
 
@@ -35,7 +36,8 @@ tasks would wait for ever."""
 
 APPLICATION = "vgproject"
 QUEUE = "tasks"
-CHECK_SECONDS = 5
+QUEUE_THREAD = f"queue-worker-{QUEUE}"
+"""DBOS's name for the thread that takes tasks from the queue."""
 
 
 class EngineSettings(BaseModel):
@@ -106,6 +108,7 @@ class Engine:
         self._draining = asyncio.Event()
         self._in_steps = 0
         self._keepers: list[asyncio.Task[None]] = []
+        self._has_polled = False
 
         async def execute(session_id: str, task_id: str, attempt: int, from_phase: str | None) -> None:
             await self._execute(TaskInput(session_id, task_id, attempt, from_phase))
@@ -209,16 +212,26 @@ class Engine:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def check(self) -> None:
-        """Raises `UnavailableError` where the queue takes nothing or cannot be read."""
-        await asyncio.to_thread(check_writable, self._url)
+    async def check(self, seconds: float = SECONDS) -> None:
+        """Raises `UnavailableError` where the queue takes nothing or cannot be read within so long."""
+        await asyncio.to_thread(check_writable, self._url, seconds)
         try:
             with _outages_told():
-                async with asyncio.timeout(CHECK_SECONDS):
+                async with asyncio.timeout(seconds):
                     await DBOS.list_queued_workflows_async(limit=1)
         except TimeoutError as error:
-            sentence = f"The queue does not answer within {CHECK_SECONDS} seconds."
+            sentence = f"The queue does not answer within {seconds:g} seconds."
             raise UnavailableError(sentence, code="queue_unavailable") from error
+
+    def is_polling(self) -> bool:
+        """False once nothing looks at the queue any more; DBOS itself makes a new thread for one that has ended."""
+        there = any(thread.name == QUEUE_THREAD for thread in threading.enumerate())
+        self._has_polled = self._has_polled or there
+        return there or not self._has_polled
+
+    def is_kept(self) -> bool:
+        """False once what mends and tidies the queue has ended."""
+        return not any(keeper.done() for keeper in self._keepers)
 
     async def close(self) -> None:
         for keeper in self._keepers:

@@ -23,11 +23,14 @@ from vgproject.bootstrap import open_services
 from vgproject.config import Config, Loaded
 from vgproject.errors import BadInputError, ConfigError, UnauthenticatedError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
-from vgproject.http_protocol import HttpProtocol
+from vgproject.http_protocol import with_deadline
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
 from vgproject.routes import audit, documents, health, memory, page, sessions, tokens
+from vgproject.telemetry.spans import Observer
 from vgproject.utils.clock import utc_now
+from vgproject.visits import Visits
+from vgproject.watchdog import run_watchdog
 from vgproject.websocket_manager import WebSocketManager
 from vgproject.websocket_protocol import CLOSE_SECONDS, WebSocketProtocol
 
@@ -59,7 +62,7 @@ class EnhancedRAServer:
         )
         self.app.state.draining = False
         self.app.state.closing = asyncio.Event()
-        self.app.state.metrics = Metrics()
+        self._metrics = self.app.state.metrics = Metrics()
         for router in (
             health.router,
             sessions.router,
@@ -77,13 +80,20 @@ class EnhancedRAServer:
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
         self.app.add_middleware(HostAndOriginCheck, hosts=hosts, origins=self._config.allowed_origins)
-        self.app.add_middleware(SecurityHeaders)
+        secured = SecurityHeaders(self.app, speaks_tls=self._config.tls_cert is not None)
+        self.asgi = Visits(secured, self._metrics.count_visit)
+        """The application with what is also on the answer to a mistake of ours."""
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        config = self._config
+        config, metrics = self._config, self._metrics
         web_tokens = _load_web_tokens(config.jwt) if config.auth == "jwt" else None
-        async with open_services(self._loaded, observe=app.state.metrics.count_event) as services:
+        async with (
+            _open_traces(self._loaded) as observers,
+            open_services(
+                self._loaded, observe=metrics.count_event, instruments=metrics.instruments(*observers)
+            ) as services,
+        ):
             back_off = BackOff(config.limits.wrong_tokens)
             self.authenticator = Authenticator(
                 config.home, config.token, services.tokens, services.audit, web_tokens=web_tokens, back_off=back_off
@@ -91,10 +101,14 @@ class EnhancedRAServer:
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
             self._manager = manager = WebSocketManager(services, self.authenticator)
-            app.state.metrics.watch_connections(lambda: manager.open_connections, lambda: manager.unsent_bytes)
+            metrics.watch_connections(
+                lambda: manager.open_connections, lambda: manager.unsent_bytes, lambda: manager.events_behind
+            )
             app.state.services = services
             app.state.authenticator = self.authenticator
-            yield
+            parts = services.essential_parts()
+            async with run_watchdog(config.limits, parts, observe=metrics.count_loop_delay) as app.state.watchdog:
+                yield
             self.authenticator.close()
 
     async def _websocket(self, websocket: WebSocket) -> None:
@@ -146,9 +160,10 @@ class EnhancedRAServer:
         shown = f"[{host}]" if ":" in host else host
         url = f"{'https' if self._config.tls_cert else 'http'}://{shown}:{port}"
         config = uvicorn.Config(
-            self.app,
+            self.asgi,
             log_config=None,
-            http=HttpProtocol,
+            access_log=False,
+            http=with_deadline(self._config.limits.request_seconds),
             ws=WebSocketProtocol,
             ws_max_size=max(MAX_FRAME_BYTES, 4 * self._config.limits.frame_bytes),
             ws_per_message_deflate=False,  # It takes as much again of the processor, and 40 KB of each connection.
@@ -261,6 +276,28 @@ def _load_web_tokens(settings: JwtSettings) -> WebTokens:
     """Raises `ConfigError`."""
     web_tokens: WebTokens = resolve_name("vgproject.access.web_tokens:WebTokens")(settings, now=utc_now)
     return web_tokens
+
+
+@asynccontextmanager
+async def _open_traces(loaded: Loaded) -> AsyncIterator[list[Observer]]:
+    """Who is told of spans: a trace collector, where one is configured.
+
+    Raises `ConfigError` where what that takes is not installed.
+    """
+    endpoint = loaded.config.telemetry.traces_endpoint(loaded.environ)
+    if endpoint is None:
+        yield []
+        return
+    try:
+        traces = resolve_name("vgproject.telemetry.otlp:OtlpTraces")(endpoint, __version__)
+    except ImportError as error:
+        raise ConfigError(
+            f"Traces cannot be sent to {endpoint}: install `vgproject[telemetry]`, or unset the endpoint."
+        ) from error
+    try:
+        yield [traces.take]
+    finally:
+        await asyncio.to_thread(traces.close)
 
 
 def _is_secure(request: Request) -> bool:

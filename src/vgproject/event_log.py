@@ -3,10 +3,13 @@
 import asyncio
 import hashlib
 import logging
+import threading
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -135,7 +138,8 @@ class EventLog:
         self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-writer")
+        self._writer_thread: threading.Thread | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-writer", initializer=self._note_writer)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="event-reader")
         self._write_store = open_store()
         self._read_store = open_store()
@@ -145,6 +149,18 @@ class EventLog:
         self._pending: list[tuple[Batch, asyncio.Future[list[StoredEvent]]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._observers: list[Callable[[StoredEvent], None]] = []
+        self._on_commit: Callable[[int, float], None] = lambda events, seconds: None
+
+    def observe_commits(self, observer: Callable[[int, float], None]) -> None:
+        """Call ``observer`` with how many events were stored together, and the seconds that took."""
+        self._on_commit = observer
+
+    def _note_writer(self) -> None:
+        self._writer_thread = threading.current_thread()
+
+    def is_writing(self) -> bool:
+        """False once the thread that writes has ended: it does not come back, and whoever appends waits for ever."""
+        return self._writer_thread is None or self._writer_thread.is_alive()
 
     def observe(self, observer: Callable[[StoredEvent], None]) -> None:
         """Call ``observer`` for every event of every session once it is stored; it must not block."""
@@ -171,7 +187,8 @@ class EventLog:
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_pending(), name="event log commit")
+            # In a context of its own: it stores for others than who began it, too.
+            self._committing = asyncio.create_task(self._commit_pending(), name="event log commit", context=Context())
         return await future
 
     async def _commit_pending(self) -> None:
@@ -179,7 +196,9 @@ class EventLog:
         try:
             while self._pending:
                 waiting, self._pending = self._pending, []
+                began = time.monotonic()
                 results = await self._commit([batch for batch, _ in waiting])
+                self._on_commit(sum(len(batch.records) for batch, _ in waiting), time.monotonic() - began)
                 reached: dict[str, int] = {}
                 for (batch, future), result in zip(waiting, results, strict=True):
                     if seq := self._settle(batch.session_id, future, result):
@@ -437,6 +456,10 @@ class LogCursor:
         if events:
             self.after = events[-1].seq
         return events
+
+    @property
+    def events_behind(self) -> int:
+        return max(self.reached - self.after, 0)
 
     async def next_events(self, max_bytes: int = BATCH_BYTES) -> list[StoredEvent]:
         """At least one and not more than ``max_bytes`` of them; empty where nothing is new: then there will be a word

@@ -14,7 +14,13 @@ SECURITY_HEADERS = {
     " img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
+"""Where an answer says nothing of its own."""
+ONLY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+"""Said where this server speaks TLS itself; else that is for the proxy to say."""
 
 
 class HostAndOriginCheck:
@@ -79,14 +85,15 @@ class BodyLimit:
 class SecurityHeaders:
     """Also on the answers of the guards inside of it, so it is the outermost."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, speaks_tls: bool = False) -> None:
         self._app = app
+        self._headers = SECURITY_HEADERS | (ONLY_TLS if speaks_tls else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -1,4 +1,7 @@
-"""uvicorn's HTTP, with a bound on what comes before a request's body."""
+"""uvicorn's HTTP, with a bound on what comes before a request's body, and a deadline for the whole of it."""
+
+import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -13,11 +16,20 @@ class HeadTooLargeError(Exception):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A longer head, or one of more headers, also a WebSocket's, is answered with 431 and not kept."""
+    """A longer head, or one of more headers, also a WebSocket's, is answered with 431 and not kept.
 
+    A connection that is idle after an answer is uvicorn's to end; one on which a request is being sent is not.
+    """
+
+    request_seconds = 30.0
+    _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _reads_head = False
     _is_refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin_request()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -31,6 +43,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._begin_request()
         self._reads_head, self._head_bytes = True, 0
 
     def on_headers_complete(self) -> None:
@@ -54,3 +67,30 @@ class HttpProtocol(HttpToolsProtocol):
         """Said wherever the parsing ends, also by us."""
         if not self._is_refused:
             super().send_400_response(msg)
+
+    def on_message_complete(self) -> None:
+        self._end_request()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._end_request()
+        super().handle_websocket_upgrade()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_request()
+        super().connection_lost(exc)
+
+    def _begin_request(self) -> None:
+        self._end_request()
+        self._deadline = self.loop.call_later(self.request_seconds, self.transport.abort)
+
+    def _end_request(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def with_deadline(seconds: float) -> type[asyncio.Protocol]:
+    """uvicorn makes the protocols, so the class has what they are to know."""
+    attributes: dict[str, Any] = {"request_seconds": seconds}
+    return type("HttpProtocol", (HttpProtocol,), attributes)

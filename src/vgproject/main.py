@@ -235,8 +235,8 @@ def attach(session: SessionId, server: Server = None, as_json: AsJson = False) -
 
 @app.command()
 def sessions(server: Server = None, as_json: AsJson = False) -> None:
-    """List the sessions."""
-    _call("sessions:list_sessions", {}, server=server, as_json=as_json)
+    """List the sessions: which need you, which run, which are done."""
+    _call("session_table:list_sessions", {}, server=server, as_json=as_json)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from vgproject.config import Limits
 from vgproject.plain_connection import PlainConnection
 from vgproject.text_frame import TextFrame
+from vgproject.visits import visit_of
 from vgproject.websocket_protocol import EXTENSION
 
 LOOKS = 4
@@ -39,7 +40,7 @@ class Outbox:
     """Of ``connection_bytes`` a quarter is the largest frame being made, one is the frame on its way and one was written
     just before; the socket's own buffer is 64 KiB. Only a single larger event goes beyond."""
 
-    __slots__ = ("_answers", "_connection", "_stalled_seconds", "_turn", "closed", "frame_bytes", "write_now")
+    __slots__ = ("_answers", "_connection", "_stalled_seconds", "_turn", "_visit", "closed", "frame_bytes", "write_now")
 
     def __init__(self, websocket: WebSocket, limits: Limits) -> None:
         found: Connection | None = websocket.scope.get("extensions", {}).get(EXTENSION)
@@ -51,6 +52,7 @@ class Outbox:
         """For who waits for nothing: false where there is no room, or nobody any more."""
         self.frame_bytes = limits.connection_bytes // 4
         self.closed = False
+        self._visit = visit_of(websocket.scope)
 
     @property
     def unsent_bytes(self) -> int:
@@ -106,6 +108,7 @@ class Outbox:
         if self.closed:
             return
         self.closed = True
+        self._visit.status = code
         await self._connection.close(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))
 
 

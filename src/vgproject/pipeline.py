@@ -4,11 +4,12 @@ import asyncio
 import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from vgproject.agents.base import COMPLETIONS, Handover, PhaseSettings, Steps, TaskInput
+from vgproject.agents.base import COMPLETIONS, Handover, PhaseSettings, Steps, TaskInput, ids_of
 from vgproject.agents.context import ROLES, AgentServices, PhaseContext, ProgressSpan
 from vgproject.agents.control import TaskControl, open_control
 from vgproject.agents.meter import Meter
@@ -46,7 +47,10 @@ from vgproject.schema.events import (
 )
 from vgproject.schema.settings import SessionSettings
 from vgproject.task_memory import TaskMemory
+from vgproject.telemetry.log_context import log_ids
+from vgproject.telemetry.spans import Span, command_key
 from vgproject.tools.registry import Toolbox
+from vgproject.utils.clock import from_wire
 from vgproject.utils.ids import new_id
 from vgproject.workspace.background import open_background
 from vgproject.workspace.workspace import Workspace
@@ -176,7 +180,23 @@ class Pipeline:
             # The process ended after the task and before the engine had noted that.
             return
         history = await self._history(task)
-        began = next(event.seq for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
+        began = next(event for event in reversed(history) if event.type in (TaskQueued.type, TaskRetried.type))
+        with log_ids(**ids_of(task)), self._open_span(task, began) as span:
+            await self._run(task, steps, history, began.seq, span)
+
+    def _open_span(self, task: TaskInput, began: StoredEvent) -> AbstractContextManager[Span]:
+        """From when the task was given. What ends the block without an end of the task is the end of this process."""
+        return self._services.spans.open(
+            "task",
+            {"attempt": task.attempt, **ids_of(task)},
+            key=task.key,
+            task_id=task.task_id,
+            parent_key=command_key(task.task_id, task.attempt),
+            started_at=from_wire(began.frame().time).timestamp(),
+            goes_on=lambda: True,
+        )
+
+    async def _run(self, task: TaskInput, steps: Steps, history: list[StoredEvent], began: int, span: Span) -> None:
         reporter = Reporter(self._services.event_log, task, percent=_percent_before(task, history))
         meter = Meter(data for event in history if event.seq < began and isinstance(data := event.data(), UsageUpdated))
         async with open_control(self._services.event_log, task, queued=history[0].seq, after=began) as control:
@@ -186,15 +206,22 @@ class Pipeline:
             control.on_cancel(body.cancel)
             try:
                 await body
+                span.attributes["outcome"] = "completed"
+                logger.info("The task is completed")
             except asyncio.CancelledError:
                 if control.cancel_requested is None:
                     raise
+                span.attributes["outcome"] = "cancelled"
                 await self._cancel(reporter, meter, memory, control.cancel_requested.reason)
             except StorageError:
                 raise
             except RejectedError as rejected:
+                span.attributes["outcome"] = "cancelled"
                 await self._cancel(reporter, meter, memory, rejected.message)
             except Exception as error:  # noqa: BLE001  (the edge of a task: its failure stays in its session)
+                span.error = error.code if isinstance(error, VgprojectError) else "internal_error"
+                span.attributes["outcome"] = "failed"
+                logger.warning("The task has failed: %s", span.error)
                 await self._fail(reporter, meter, memory, error)
 
     async def _history(self, task: TaskInput) -> list[StoredEvent]:
@@ -278,7 +305,23 @@ class Pipeline:
 
     async def _try_phase(self, run: TaskRun, phase: Phase, settings: PhaseSettings, attempt: int) -> EventData:
         model = self._settings.model_for(phase, run.settings) or self._services.llm.default_model()
-        await run.reporter.send_update(PhaseStarted(phase=phase, model=model), f"{phase}/{attempt}/started")
+        told = PhaseStarted(phase=phase, model=model)
+        started = await run.reporter.send_update(told, f"{phase}/{attempt}/started")
+        with self._services.spans.open(
+            "phase",
+            {"phase": phase, "model": model, "attempt": attempt, **ids_of(run.task)},
+            key=f"{run.task.key}/{phase}/{attempt}",
+            started_at=from_wire(started.frame().time).timestamp(),
+            goes_on=run.control.goes_on,
+        ) as span:
+            completion = await self._do_phase(run, phase, settings, attempt, model)
+            end, label = run.span(phase).end, f"{phase.capitalize()} complete"
+            span.was_told = not (await run.reporter.send_progress(end, label, f"{phase}/end")).inserted
+            return completion
+
+    async def _do_phase(
+        self, run: TaskRun, phase: Phase, settings: PhaseSettings, attempt: int, model: str
+    ) -> EventData:
         span = run.span(phase)
         await run.reporter.send_progress(span.start, phase.capitalize(), f"{phase}/{attempt}")
         workspace = await self._open_workspace(run)
@@ -316,7 +359,6 @@ class Pipeline:
             ) from error
         await run.reporter.send_update(completion, f"{phase}/complete")
         await run.memory.complete(completion, memory, context)
-        await run.reporter.send_progress(span.end, f"{phase.capitalize()} complete", f"{phase}/end")
         return completion
 
     async def _open_workspace(self, run: TaskRun) -> Workspace:

@@ -10,13 +10,21 @@ from starlette.responses import JSONResponse, Response
 
 from vgproject.errors import VgprojectError
 from vgproject.schema.frames import Problem
+from vgproject.telemetry.log_context import current_ids
 
 MEDIA_TYPE = "application/problem+json"
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 def problem_response(status: int, detail: str, *, code: str, details: dict[str, Any] | None = None) -> JSONResponse:
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, details=details or {})
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        details=details or {},
+        request_id=current_ids().get("request_id"),
+    )
     return JSONResponse(problem.model_dump(mode="json"), status_code=status, media_type=MEDIA_TYPE)
 
 

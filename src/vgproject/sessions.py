@@ -17,7 +17,7 @@ from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.permissions import MANAGE, SEE, Caller, check_project
 from vgproject.agents.approvals import GRANT_TYPES, SessionGrants
 from vgproject.agents.base import TaskInput
-from vgproject.audit import AuditTrail, about, entry_by
+from vgproject.audit import AuditTrail, Entry, about, entry_by
 from vgproject.engine import Engine
 from vgproject.errors import (
     BadInputError,
@@ -62,6 +62,7 @@ from vgproject.schema.settings import SessionSettings
 from vgproject.session_comments import SessionComments
 from vgproject.session_files import SessionFiles
 from vgproject.session_views import session_view
+from vgproject.telemetry.spans import NO_SPANS, Spans
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
 from vgproject.utils.hash_chain import canonical
@@ -81,9 +82,9 @@ class SessionService:
         *,
         database: Database,
         members: Members,
-        audit: AuditTrail,
         allowances: Allowances,
         open_tasks: OpenTasks,
+        audit: AuditTrail,
         event_log: EventLog,
         memory: MemoryCommands,
         llm: Llm,
@@ -96,15 +97,16 @@ class SessionService:
         now: Clock,
         new_id: NewId,
         secrets: SecretMask | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """``project`` is the directory of sessions that name none; ``sandbox`` is told to who looks at one."""
         self._database = database
         self._members = members
-        self._audit = audit
         self._allowances = allowances
         self._open_tasks = open_tasks
         self._control = Control(database, members, event_log)
         self._comments = SessionComments(event_log)
+        self._audit = audit
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
@@ -117,6 +119,7 @@ class SessionService:
         self._secrets = secrets or SecretMask()
         self._now = now
         self._new_id = new_id
+        self._spans = spans
 
     async def execute(self, command: c.AnyCommand, caller: Caller, *, scope: str = "") -> Ack:
         """Do what ``command`` asks, once for each ``scope``; the ack's data. Raises `VgprojectError`.
@@ -125,9 +128,14 @@ class SessionService:
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
-        entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
-        async with self._audit.admitting(entry):
-            await self._members.allow(command, caller)
+        within = {"session_id": command.session_id} if command.session_id else {}
+        with self._spans.open("command", {"type": command.type, **within}):
+            entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
+            async with self._audit.admitting(entry):
+                await self._members.allow(command, caller)
+            return await self._execute_audited(command, caller, scope, entry)
+
+    async def _execute_audited(self, command: c.AnyCommand, caller: Caller, scope: str, entry: Entry) -> Ack:
         if answer := await self._first_answer(scope):
             return answer
         command = self._without_secrets(command)
@@ -403,6 +411,7 @@ class SessionService:
                 await say(self._event_log, session_id, request, admission, answer, task_id=task_id)
             else:
                 await self._store_first_task(new_id, request, admission, answer)
+        self._spans.begin_task(task_id, 1)
         await self._engine.submit(TaskInput(answer["session_id"], task_id))
         return answer
 
@@ -480,6 +489,7 @@ class SessionService:
             )
         if not stored.inserted:
             raise ConflictError("Somebody else has just retried the task.", code="not_failed")
+        self._spans.begin_task(task.task_id, retried.attempt)
         await self._engine.submit(TaskInput(view.session_id, task.task_id, retried.attempt, phase))
         return answer
 

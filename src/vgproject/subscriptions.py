@@ -11,6 +11,7 @@ from vgproject.errors import ForbiddenError, VgprojectError
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
 from vgproject.subscription import Subscription
+from vgproject.telemetry.log_context import add_ids
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,12 @@ class Subscriptions:
 
     def count_beside(self, topic: str | None) -> int:
         return len(self._following.keys() - {topic})
+
+    @property
+    def events_behind(self) -> int:
+        """Of the one that is most behind its session's log. One that is live is not behind."""
+        sessions = (one for one in self._following.values() if isinstance(one, Subscription))
+        return max((one.cursor.events_behind for one in sessions), default=0)
 
     def add(self, topic: str, following: Following) -> None:
         self._following[topic] = following
@@ -63,6 +70,8 @@ class Subscriptions:
     async def _run(self, topic: str, following: Following) -> None:
         """Until it is live, or the client is gone; a log that cannot be read is told once, instead of silence. After a
         mistake of ours the connection is closed: the client comes back with what it has."""
+        if isinstance(following, Subscription):
+            add_ids(session_id=topic)
         with suppress(WebSocketDisconnect):
             try:
                 await following.run()

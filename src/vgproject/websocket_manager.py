@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import get_args
 
 import orjson
 from pydantic import ValidationError
@@ -40,8 +41,10 @@ from vgproject.session_feeds import SessionFeeds
 from vgproject.standing import read_snapshots
 from vgproject.subscription import Subscription
 from vgproject.subscriptions import Subscriptions
+from vgproject.telemetry.log_context import log_ids
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
+from vgproject.visits import visit_of
 
 MAX_BAD_FRAMES = 100
 PATIENCE = Rate(MAX_BAD_FRAMES / 60, MAX_BAD_FRAMES)
@@ -52,8 +55,11 @@ NOTICE_SECONDS = 1.0
 """What a client gets to take the word that the server stops."""
 CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong_tokens": 4029}
 """Errors after which a connection is closed."""
-ConnectionCommand = c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory | c.SetPresence
 HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029, "rate_limited": 4029}
+
+OwnCommand = c.Ping | c.Hello | c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory | c.SetPresence
+OWN_COMMANDS = get_args(OwnCommand)
+"""Those of the connection, not of a session."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +100,11 @@ class WebSocketManager:
     def unsent_bytes(self) -> int:
         return sum(state.outbox.unsent_bytes for state in self._connections)
 
+    @property
+    def events_behind(self) -> int:
+        """How far the subscription that is most behind its session's log is behind."""
+        return max((state.subscriptions.events_behind for state in self._connections), default=0)
+
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one WebSocket from its handshake to its end."""
         wanted = websocket.scope.get("subprotocols", [])
@@ -126,6 +137,7 @@ class WebSocketManager:
     def _watch(self, state: ConnectionState) -> None:
         """Close the connection when its token ends."""
         state.let_go()
+        visit_of(state.websocket.scope).user = state.caller.user_id if state.caller else ""
         if state.caller:
             state.let_go = self._services.live_access.hold(state.caller, state.outbox.close)
 
@@ -168,7 +180,8 @@ class WebSocketManager:
             cost = CHEAP.get(str(fields.get("type")), 1.0)
             self._services.allowances.take_command(state.caller, address_of(state.websocket), cost=cost)
             command = _parse_command(fields)
-            answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
+            with log_ids(session_id=command.session_id):
+                answer = await self._execute(state, command, hashlib.sha256(frame.encode()).hexdigest())
             if answer is not None:
                 await state.outbox.send(answer.model_dump_json().encode())
         except VgprojectError as error:
@@ -200,13 +213,10 @@ class WebSocketManager:
         if state.caller is None and COMMANDS[command.type] != OPEN:
             self._authenticator.refuse(state.websocket)
             raise CommandError("Say hello with a token first.", code="unauthenticated")
-        if isinstance(command, c.Ping):
-            return f.Pong(id=command.id, time=to_wire(utc_now()))
-        if isinstance(command, c.Hello):
-            return await self._hello(state, command)
+        if isinstance(command, OWN_COMMANDS):
+            with self._services.instruments.spans.open("command", {"type": command.type}):
+                return await self._execute_own(state, command)
         assert state.caller is not None
-        if isinstance(command, ConnectionCommand):
-            return await self._execute_here(state, state.caller, command)
         makes_session = isinstance(command, c.TaskCommand) and command.session_id is None
         if makes_session:
             self._expect_room(state)
@@ -217,21 +227,25 @@ class WebSocketManager:
             await self._follow(state, answer["session_id"], after=0, deltas="all")
         return None
 
-    async def _execute_here(self, state: ConnectionState, caller: Caller, command: ConnectionCommand) -> f.Ack | None:
-        """What is of this connection alone, and ends with it."""
+    async def _execute_own(self, state: ConnectionState, command: OwnCommand) -> f.Ack | f.Pong | None:
+        if isinstance(command, c.Ping):
+            return f.Pong(id=command.id, time=to_wire(utc_now()))
+        if isinstance(command, c.Hello):
+            return await self._hello(state, command)
+        assert state.caller is not None
         match command:
             case c.Subscribe():
-                await self._subscribe(state, caller, command)
+                await self._subscribe(state, state.caller, command)
                 return None
             case c.SubscribeMemory():
-                await self._subscribe_memory(state, caller, command)
+                await self._subscribe_memory(state, state.caller, command)
                 return None
             case c.Unsubscribe():
                 await state.subscriptions.drop(command.session_id or "")
             case c.UnsubscribeMemory():
-                await state.subscriptions.drop(_topic(await self._memory_of(command, caller)))
+                await state.subscriptions.drop(_topic(await self._memory_of(command, state.caller)))
             case c.SetPresence():
-                await self._services.members.allow(command, caller)
+                await self._services.members.allow(command, state.caller)
                 self._presence.set_status(command.session_id or "", state.id, command.status)
         return f.Ack(id=command.id)
 

@@ -24,6 +24,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     close_seconds = CLOSE_SECONDS
     is_full = False
+    written_bytes = 0
+    """Of the frames' texts."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -63,6 +65,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
         else:
             self.transport.write(frame.wire)
+        self.written_bytes += len(frame.payload)
         return True
 
     async def has_room(self, seconds: float) -> bool:

@@ -219,9 +219,9 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         sessions = SessionService(
             database=database,
             members=Members(database),
-            audit=audit,
             allowances=Allowances(commands=Rate(1, 1), handshakes=Rate(1, 1), sessions=Rate(1000, 1000)),
             open_tasks=OpenTasks(database, 1000),
+            audit=audit,
             event_log=event_log,
             memory=MemoryCommands(
                 memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now

@@ -1,5 +1,6 @@
 """`/readyz` while a part of the server fails, and what clients see of it."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from databases import Postgres
 from live_server import ENDS, HEADERS, TOKEN, open_websocket, receive, running_server, send
 from sample import make_project, script, write_script
+from stalls import Stalls
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
 from vgproject.enhanced_server import EnhancedRAServer
@@ -25,7 +27,11 @@ async def ready(client: httpx.AsyncClient) -> tuple[int, str | None]:
 @pytest.mark.parametrize(("file", "part"), [("vgproject.db", "database"), ("engine.db", "queue")])
 async def test_a_file_that_is_gone_or_taken_is_named_until_it_is_back(tmp_path: Path, file: str, part: str) -> None:
     path = tmp_path / "home" / file
-    async with running_server(tmp_path) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+    limits = {"ready_seconds": 1}
+    async with (
+        running_server(tmp_path, limits=limits) as url,
+        httpx.AsyncClient(base_url=url, timeout=20) as client,
+    ):
         assert await ready(client) == (200, None)
         path.rename(tmp_path / "elsewhere")
         assert await ready(client) == (503, part)
@@ -76,6 +82,27 @@ async def test_a_database_server_that_stops_is_told_and_its_tasks_go_on_when_it_
         postgres.close()
     assert log[-1]["type"] == "task_completed"
     assert [[task["status"] for task in session["tasks"]] for session in sessions] == [["completed"]]
+
+
+async def test_a_loop_that_was_blocked_for_too_long_fails_the_liveness_probe(tmp_path: Path) -> None:
+    limits = {"loop_blocked_seconds": 0.05, "loop_delay_seconds": 0.05}
+    async with running_server(tmp_path, limits=limits) as url, httpx.AsyncClient(base_url=url) as client:
+        with Stalls() as stalls:
+            asyncio.get_running_loop().call_soon(stalls.block)
+            answer = await client.get("/livez")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_live")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "The event loop was blocked for " in answer.json()["detail"]
+
+
+async def test_a_task_of_the_server_that_has_ended_fails_the_liveness_probe(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/livez")).text == "ok"
+        [mending] = [task for task in asyncio.all_tasks() if task.get_name() == "engine mending"]
+        mending.cancel()
+        answer = await client.get("/livez")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "An essential part of the server has ended: engine mending."
 
 
 class BrokerOfAnotherHost(InProcessBroker):

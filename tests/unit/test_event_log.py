@@ -1,5 +1,7 @@
 import asyncio
+import ctypes
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -402,3 +404,20 @@ async def test_an_observer_that_fails_keeps_nobody_waiting(database: Database) -
             stored = await event_log.append("one", [message("said")])
             assert [event.seq for event in stored] == [seq]
     assert seen == ["agent_message", "agent_message"]
+
+
+async def test_a_writer_whose_thread_has_ended_is_noticed(database: Database) -> None:
+    async with open_event_log(database.url, InProcessBroker(), now=utc_now, new_id=new_id) as event_log:
+        session_id = await make_session(database)
+        await event_log.append(session_id, [message("1")])
+        assert event_log.is_writing()
+        [writer] = [thread for thread in threading.enumerate() if thread.name.startswith("event-writer")]
+        assert writer.ident
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(writer.ident), ctypes.py_object(SystemExit))
+        lost = asyncio.create_task(event_log.append(session_id, [message("2")]))
+        await asyncio.to_thread(writer.join, 10)
+        assert not event_log.is_writing()
+        [commit] = [task for task in asyncio.all_tasks() if task.get_name() == "event log commit"]
+        for task in (commit, lost):
+            task.cancel()
+        await asyncio.wait({commit, lost})

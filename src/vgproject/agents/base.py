@@ -93,6 +93,11 @@ class TaskInput:
         return f"{self.task_id}/{self.attempt}"
 
 
+def ids_of(task: TaskInput) -> dict[str, str]:
+    """As attributes of a span, and in the log."""
+    return {"session_id": task.session_id, "task_id": task.task_id}
+
+
 @dataclass(frozen=True)
 class Handover:
     """What the phases so far have made: their completion events, by phase."""

@@ -16,6 +16,7 @@ from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.base import Phase
 from vgproject.schema.events import TaskQueued
 from vgproject.schema.settings import SessionSettings
+from vgproject.telemetry.spans import NO_SPANS, Spans
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import Clock, utc_now
 from vgproject.utils.secrets import SecretMask
@@ -40,6 +41,7 @@ class AgentServices:
     secrets: SecretMask = field(default_factory=SecretMask)
     approval_rules: ApprovalRules = field(default_factory=ApprovalRules)
     now: Clock = utc_now
+    spans: Spans = NO_SPANS
 
 
 @dataclass(frozen=True)

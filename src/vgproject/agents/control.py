@@ -77,6 +77,10 @@ class TaskControl:
         """The wishes up to ``seq`` have been taken up."""
         self._seen = max(self._seen, seq)
 
+    def goes_on(self) -> bool:
+        """Whether what is cut off here goes on later: nobody has cancelled the task."""
+        return self.cancel_requested is None
+
     def on_cancel(self, cancel: Callable[[], object]) -> None:
         """Call ``cancel`` once somebody has cancelled the task, at once if it was so already."""
         self._cancel = cancel

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from pydantic_ai.messages import (
@@ -15,7 +16,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.tools import ToolDefinition
 
-from vgproject.agents.base import Json
+from vgproject.agents.base import Json, ids_of
 from vgproject.agents.context import PhaseContext
 from vgproject.knowledge.news import quote_news
 from vgproject.llm.base import ModelCall, ModelReply
@@ -32,6 +33,7 @@ from vgproject.schema.events import (
     RecalledEntry,
     Usage,
 )
+from vgproject.telemetry.spans import Span
 from vgproject.utils.ids import derived_id
 from vgproject.utils.secrets import MaskedStream, SecretMask
 
@@ -93,7 +95,9 @@ class ModelTurns:
         heard: list[ModelResponse] = []
 
         async def call() -> Json:
-            reply, recorded = await self._call(number, message_id, history, parts, after, heads)
+            with self._open_span(number, message_id) as span:
+                reply, recorded = await self._call(number, message_id, history, parts, after, heads)
+                span.attributes["model"] = recorded["model"]
             heard.append(reply)
             return recorded
 
@@ -112,6 +116,15 @@ class ModelTurns:
             heads=heads if known is None else {name: (epoch, seq) for name, (epoch, seq) in known.items()},
             to_approve=recorded["to_approve"],
             denied=recorded.get("denied", {}),
+        )
+
+    def _open_span(self, number: int, message_id: str) -> AbstractContextManager[Span]:
+        context = self._context
+        return context.services.spans.open(
+            "turn",
+            {"phase": context.phase, "thread_id": self._thread_id, "turn": number, **ids_of(context.task)},
+            key=message_id,
+            goes_on=context.control.goes_on,
         )
 
     async def _call(

@@ -48,10 +48,10 @@ class Reporter:
 
     async def send_progress(
         self, percent: float, label: str, key: str, *, step: int | None = None, steps: int | None = None
-    ) -> None:
+    ) -> StoredEvent:
         """Progress never falls: a smaller ``percent`` is told as the greatest so far."""
         self._percent = max(self._percent, min(percent, 100.0))
         update = ProgressUpdate(
             phase=self.phase or "", percent=round(self._percent, 1), label=label, step=step, steps=steps
         )
-        await self.send_update(update, f"progress/{key}")
+        return await self.send_update(update, f"progress/{key}")

@@ -7,12 +7,13 @@ stand side by side run together. Each has its step reserved before anything is w
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import count, groupby
 
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 
 from vgproject.agents.approval_wait import NOBODY, wait_for_approval
-from vgproject.agents.base import Json
+from vgproject.agents.base import Json, ids_of
 from vgproject.agents.calls import Call, Consult, Outcome
 from vgproject.agents.consultations import Consultations
 from vgproject.agents.context import PhaseContext
@@ -32,6 +33,7 @@ from vgproject.schema.events import (
     ToolRequested,
     ToolStarted,
 )
+from vgproject.telemetry.spans import Span
 from vgproject.tools.base import Tool, ToolContext, ToolFailure, ToolResult
 from vgproject.tools.registry import parse_arguments
 from vgproject.utils.ids import derived_id
@@ -143,10 +145,24 @@ class ToolCalls:
             return denial
 
         async def run() -> Json:
-            return (await self._begin(call)).model_dump()
+            with self._open_span(call) as span:
+                outcome = await self._begin(call)
+                span.error = outcome.code or None
+            return outcome.model_dump()
 
         assert call.step is not None
         return Outcome.model_validate(await call.step(run))
+
+    def _open_span(self, call: Call) -> AbstractContextManager[Span]:
+        """Under the turn in which the model asked for it, which may have been one of a process before."""
+        context, tool = self._context, call.tool.name if call.tool else "unknown"
+        return context.services.spans.open(
+            "tool call",
+            {"tool": tool, "phase": context.phase, "tool_call_id": call.id, **ids_of(context.task)},
+            key=call.id,
+            parent_key=call.message_id,
+            goes_on=context.control.goes_on,
+        )
 
     async def _begin(self, call: Call) -> Outcome:
         if call.tool is None and await self._was_started(call):
@@ -164,7 +180,10 @@ class ToolCalls:
         await self._context.reporter.send_update(started, f"{call.id}/started")
         assert call.tool is not None
         arguments = parse_arguments(call.tool, call.arguments)
-        return await self._outcome_of(lambda: consult(arguments))
+        with self._open_span(call) as span:
+            outcome = await self._outcome_of(lambda: consult(arguments))
+            span.error = outcome.code or None
+        return outcome
 
     async def _denial(self, call: Call) -> Outcome | None:
         """Wait for the person's word. ``None`` if the call may run, perhaps with other arguments."""

@@ -10,7 +10,9 @@ MAX_PARTIAL_CHARACTERS = 200_000
 
 
 class InProcessBroker:
-    def __init__(self) -> None:
+    def __init__(self, on_delta: Callable[[str], None] = lambda kind: None) -> None:
+        """``on_delta`` is called with the type of each delta."""
+        self._on_delta = on_delta
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._partial: dict[str, dict[TextKey, Delta]] = defaultdict(dict)
 
@@ -22,6 +24,7 @@ class InProcessBroker:
             listener.on_wake(seq)
 
     def send_delta(self, session_id: str, delta: Delta) -> None:
+        self._on_delta(delta["type"])
         self._remember(session_id, delta)
         for listener in tuple(self._listeners.get(session_id, ())):
             listener.on_delta(delta)

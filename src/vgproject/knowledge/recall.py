@@ -16,6 +16,7 @@ from vgproject.knowledge.namespaces import Namespace
 from vgproject.knowledge.quoting import as_recalled
 from vgproject.schema.events import RecalledEntry
 from vgproject.schema.memory import Confidence, MemoryEntry, MemoryKind
+from vgproject.telemetry.spans import NO_SPANS, Spans
 from vgproject.utils.text import shorten
 from vgproject.utils.words import asked_words, split_words, stem
 
@@ -151,8 +152,9 @@ async def compare_with_files(entries: Sequence[RecalledEntry], files: FileReader
 class Recall:
     """Asks memory, and the index of meanings where there is one."""
 
-    def __init__(self, memory: Memory, vectors: VectorSearch | None = None) -> None:
+    def __init__(self, memory: Memory, vectors: VectorSearch | None = None, spans: Spans = NO_SPANS) -> None:
         self._memory = memory
+        self._spans = spans
         self._vectors = vectors
 
     async def recall(
@@ -161,9 +163,12 @@ class Recall:
         """Within the budget; an entry that contradicts one of them comes with it. ``files`` say which are stale."""
         if question.tokens == 0:
             return []
-        ranked = rank(question, await self._find(namespaces, question))[: question.limit]
-        entries = await self._with_contradicting(namespaces, ranked)
-        return fit(await compare_with_files(entries, files), question)
+        with self._spans.open("memory recall", {}) as span:
+            ranked = rank(question, await self._find(namespaces, question))[: question.limit]
+            entries = await self._with_contradicting(namespaces, ranked)
+            found = fit(await compare_with_files(entries, files), question)
+            span.attributes["entries"] = len(found)
+        return found
 
     async def search(
         self, namespaces: Sequence[Namespace], text: str, *, kinds: Sequence[MemoryKind] = (), limit: int

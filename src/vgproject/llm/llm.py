@@ -12,6 +12,8 @@ from vgproject.llm.base import Backend, ModelCall, ModelListener, ModelReply
 from vgproject.llm.providers import PROVIDERS, ProviderBackend, build_model
 from vgproject.llm.retries import Retries
 from vgproject.llm.scripted import ScriptedBackend, load_script
+from vgproject.schema.events import Usage
+from vgproject.telemetry.spans import NO_SPANS, Spans
 from vgproject.utils.clock import Clock, utc_now
 
 NAMES = (*PROVIDERS, "scripted")
@@ -55,6 +57,7 @@ class Llm:
         now: Clock = utc_now,
         chance: Callable[[], float] = random.random,
         backends: Mapping[str, Backend] = MappingProxyType({}),
+        spans: Spans = NO_SPANS,
     ) -> None:
         """``environment`` holds the providers' variables, as ``ANTHROPIC_API_KEY``; ``chance`` is from 0 to 1.
 
@@ -64,6 +67,7 @@ class Llm:
         self._retries = settings.retries(now, chance)
         self._environment = environment
         self._backends = dict(backends)
+        self._spans = spans
 
     def default_model(self) -> str:
         """The first provider whose key is there. Raises `ModelError` (``no_model_key``)."""
@@ -100,9 +104,15 @@ class Llm:
 
     async def _request(self, name: str, call: ModelCall, listener: ModelListener) -> ModelReply:
         backend = self._backend(name)
-        return await self._retries.run(
-            lambda attempt: backend.request(call, listener, attempt=attempt), listener.on_retry
-        )
+        provider, _, model = name.partition(":")
+
+        async def request(attempt: int) -> ModelReply:
+            with self._spans.open("model call", {"provider": provider, "model": model, "attempt": attempt}) as span:
+                reply = await backend.request(call, listener, attempt=attempt)
+                span.attributes |= _figures(reply.usage)
+                return reply
+
+        return await self._retries.run(request, listener.on_retry)
 
     def _backend(self, name: str) -> Backend:
         if name not in self._backends:
@@ -119,3 +129,8 @@ class Llm:
                 )
             )
         return self._backends[name]
+
+
+def _figures(usage: Usage) -> dict[str, int | float]:
+    figures: dict[str, int | float] = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    return figures if usage.cost_usd is None else figures | {"cost_usd": usage.cost_usd}

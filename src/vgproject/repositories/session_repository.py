@@ -1,6 +1,9 @@
 """Sessions and their tasks. What events say of them (heads, statuses) is written by `event_store`."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +14,17 @@ from vgproject.repositories.event_store import SEQ_BITS, event_id
 from vgproject.schema.access import EVERYBODY
 
 OPEN_STATUSES = ("queued", "running", "paused")
+
+
+QUESTION_KINDS = {"apr": "approval", "qst": "question", "rec": "recovery", "budget": "budget"}
+"""By how the ids of what is asked begin."""
+
+
+class OpenCounts(NamedTuple):
+    """What is open in all sessions: tasks by status, and by kind what waits for a person."""
+
+    tasks: dict[str, int]
+    questions: dict[str, int]
 
 
 class SessionRepository:
@@ -60,5 +74,17 @@ class SessionRepository:
         is_open = TaskRow.status.in_(OPEN_STATUSES) & (TaskRow.queued_by == user_id)
         return await self._session.scalar(sa.select(sa.func.count()).select_from(TaskRow).where(is_open)) or 0
 
+    async def count_open(self) -> OpenCounts:
+        by_status = sa.select(TaskRow.status, sa.func.count()).where(TaskRow.status.in_(OPEN_STATUSES))
+        counted = await self._session.execute(by_status.group_by(TaskRow.status))
+        waiting = await self._session.scalars(sa.select(SessionRow.waiting).where(SessionRow.waiting != "[]"))
+        asked = Counter(_kind(question) for row in waiting for question in json.loads(row))
+        return OpenCounts(dict.fromkeys(OPEN_STATUSES, 0) | {row[0]: row[1] for row in counted}, dict(asked))
+
     async def list_open_tasks(self) -> Sequence[TaskRow]:
         return (await self._session.scalars(sa.select(TaskRow).where(TaskRow.status.in_(OPEN_STATUSES)))).all()
+
+
+def _kind(question: str) -> str:
+    """Of a question as `event_store` writes it: ``task/id``."""
+    return QUESTION_KINDS.get(question.rpartition("/")[2].partition("_")[0], "other")

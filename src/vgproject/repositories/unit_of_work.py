@@ -23,7 +23,7 @@ from vgproject.repositories.memory_search import MemorySearch
 from vgproject.repositories.session_repository import SessionRepository
 from vgproject.repositories.token_repository import TokenRepository
 from vgproject.repositories.turn_repository import TurnRepository
-from vgproject.repositories.writability import check_writable
+from vgproject.repositories.writability import SECONDS, check_writable
 
 UPGRADE_LOCK = 7_610_447_329
 """Any number that others do not use: of several processes that start at once, one upgrades."""
@@ -57,9 +57,9 @@ class Database:
                 f"The database {self.url} cannot be used: {reason}", code="database_unavailable"
             ) from error
 
-    async def check(self) -> None:
-        """Raises `StorageError` where nothing can be stored."""
-        await asyncio.to_thread(check_writable, self.url)
+    async def check(self, seconds: float = SECONDS) -> None:
+        """Raises `StorageError` where nothing can be stored within so long."""
+        await asyncio.to_thread(check_writable, self.url, seconds)
 
     def unit_of_work(self) -> "UnitOfWork":
         return UnitOfWork(self._sessions())

@@ -10,9 +10,11 @@ from starlette.requests import HTTPConnection
 
 from vgproject.access.permissions import BY_COMMAND, ROUTES, Caller, Need, expect_role
 from vgproject.audit import Entry, about, entry_by
-from vgproject.auth import Authenticator
+from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
 from vgproject.problems import code_of
+from vgproject.telemetry.log_context import add_ids
+from vgproject.visits import visit_of
 
 READING = ("GET", "HEAD")
 
@@ -29,9 +31,11 @@ async def get_caller(request: Request) -> AsyncIterator[Caller]:
     caller = await authenticator.identify(request)
     if caller is None:
         raise authenticator.refuse(request)
+    visit_of(request.scope).user = caller.user_id
+    add_ids(session_id=request.path_params.get("session_id"))
     services, method, path = get_services(request), request.scope["method"], request.scope["route"].path
     if method not in READING:
-        services.allowances.take_command(caller, caller.address)
+        services.allowances.take_command(caller, address_of(request))
     caller = replace(caller, client=caller.client or request.headers.get("user-agent", ""))
     entry = _entry(request, caller, f"{method} {path}")
     async with services.audit.admitting(entry):

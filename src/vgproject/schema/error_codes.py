@@ -125,6 +125,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "not_found": ErrorCode("There is nothing at this address; for a tool: the text to replace is not there.", (404,)),
     "not_in_control": ErrorCode("The caller does not hold control of the session, so cannot give it away.", (409,)),
     "not_in_file": ErrorCode("The text that was to be kept as the file's does not stand in it."),
+    "not_live": ErrorCode(
+        "The event loop was blocked for too long, or an essential part of the server has ended; `/livez` tells it.",
+        (503,),
+    ),
     "not_subscribed": ErrorCode("The connection is not subscribed to the session."),
     "not_text": ErrorCode("What stands at the address is no text."),
     "not_waiting": ErrorCode("Nobody waits for an answer to this any more.", (409,)),

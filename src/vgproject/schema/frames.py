@@ -372,6 +372,8 @@ class Problem(Wire):
     """One of the protocol's error codes."""
     details: JsonObject = Field(default_factory=dict)
     """What else is known; the error codes say what."""
+    request_id: str | None = None
+    """That of the request in the server's log, as in ``X-Request-Id``."""
 
 
 ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot, MemorySubscribed, MemorySnapshot)

@@ -11,6 +11,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def from_wire(time: str) -> datetime:
+    return datetime.fromisoformat(time)
+
+
 def to_wire(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: ``2026-11-23T04:00:00.000Z``."""
     in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
