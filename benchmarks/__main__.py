@@ -6,7 +6,19 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from benchmarks import checkpoints, event_log, latency, memory, recovery, retrieval, sandbox, startup, turns
+from benchmarks import (
+    checkpoints,
+    delivery,
+    event_log,
+    latency,
+    memory,
+    recovery,
+    retrieval,
+    sandbox,
+    startup,
+    terminal,
+    turns,
+)
 from benchmarks.figures import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -19,6 +31,8 @@ MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "sandbox": sandbox.measure,
     "event_log": event_log.measure,
     "checkpoints": checkpoints.measure,
+    "delivery": delivery.measure,
+    "terminal": terminal.measure,
 }
 
 

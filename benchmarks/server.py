@@ -51,16 +51,7 @@ class ServerProcess:
 @contextmanager
 def serving(directory: Path, *, model: str, environment: dict[str, str] | None = None) -> Iterator[ServerProcess]:
     """A ready server whose data and project are in ``directory``."""
-    project = directory / "project"
-    if not project.exists():
-        project.mkdir(parents=True)
-        (project / "README.md").write_text("A project.\n")
-        for words in (
-            ["init", "-q"],
-            ["add", "."],
-            ["-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "1"],
-        ):
-            subprocess.run(["git", *words], cwd=project, check=True)
+    project = make_project(directory)
     words = [sys.executable, "-m", "vgproject.main", "serve", "--port", "0", "--project", str(project)]
     process = subprocess.Popen(
         [*words, "--approvals", "never", "--model", model],
@@ -79,6 +70,20 @@ def serving(directory: Path, *, model: str, environment: dict[str, str] | None =
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+def make_project(directory: Path) -> Path:
+    project = directory / "project"
+    if not project.exists():
+        project.mkdir(parents=True)
+        (project / "README.md").write_text("A project.\n")
+        for words in (
+            ["init", "-q"],
+            ["add", "."],
+            ["-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "1"],
+        ):
+            subprocess.run(["git", *words], cwd=project, check=True)
+    return project
 
 
 @contextmanager

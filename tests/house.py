@@ -1,6 +1,6 @@
 """A server with a user for each role."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from live_server import HEADERS, open_server
 from vgproject.access.permissions import ROLES
 from vgproject.enhanced_server import EnhancedRAServer
+from vgproject.schema.documents import COMMAND_CLASSES, component_schemas, example
 
 
 @dataclass
@@ -50,7 +51,7 @@ async def open_house(tmp_path: Path, **options: Any) -> AsyncIterator[House]:
     options = {"limits": {"command_burst": 10_000}, "approvals": "on_request"} | options
     async with (
         open_server(tmp_path, **options) as (url, server),
-        httpx.AsyncClient(base_url=url, headers=HEADERS) as owner,
+        httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=30) as owner,
     ):
         house = House(url, owner, {}, server)
         for role in ROLES:
@@ -61,3 +62,48 @@ async def open_house(tmp_path: Path, **options: Any) -> AsyncIterator[House]:
 def code_of(answer: httpx.Response) -> str:
     is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
     return str(answer.json()["code"]) if is_problem else ""
+
+
+BODIES: dict[str, Any] = {
+    "POST /v1/sessions": {},
+    "PATCH /v1/sessions/{session_id}": {"max_turns": 5},
+    "POST /v1/sessions/{session_id}/tasks": {"content": "Mend it", "model": "nonsense"},
+    "POST /v1/sessions/{session_id}/commands": {"type": "task", "content": "Mend it", "model": "nonsense"},
+    "POST /v1/memory": {"content": "Water is wet."},
+    "PATCH /v1/memory/{memory_id}": {"content": "Water is wet.", "version": 1},
+    "POST /v1/memory/conflicts/{conflict_id}": {"settlement": "keep_first"},
+    "POST /v1/memory/import": {"notes": [{"content": "Water is wet."}]},
+    "POST /v1/tokens": {"user": "eve"},
+}
+
+
+async def ask(house: House, route: str, session_id: str, **headers: str) -> httpx.Response:
+    method, _, path = route.partition(" ")
+    blob = await house.server.app.state.services.event_log.keep_blob(session_id, b'{"large": true}')
+    path = path.format(
+        session_id=session_id,
+        memory_id="mem_1",
+        token_id="tok_1",
+        seq=1,
+        name="none.js",
+        blob_id=blob["id"],
+        conflict_id="con_1",
+        clean_up_id="cln_1",
+    )
+    query = {"q": "water"} if path.endswith("/search") else None
+    async with httpx.AsyncClient(base_url=house.url) as http:
+        return await http.request(method, path, json=BODIES.get(route), params=query, headers=headers)
+
+
+def commands_for(session_id: str) -> Iterator[dict[str, Any]]:
+    """One of each type, as small as it can be, none of which begins a task."""
+    schemas = component_schemas()
+    for kind in COMMAND_CLASSES:
+        command = {**example(kind.__name__, schemas), "session_id": session_id}
+        if command["type"] in ("task", "retry", "message"):
+            command |= {"task": {"model": "nonsense"}, "message": {"delivery": "queue"}}.get(command["type"], {})
+        if command["type"] == "update_memory":
+            command["content"] = "Water is wet."
+        if "user" in command:
+            command["user"] = "somebody"
+        yield command

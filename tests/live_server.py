@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ from vgproject.config import load_config
 from vgproject.enhanced_server import EnhancedRAServer
 
 TOKEN = "a-token-for-tests"
+MOST_SECONDS = float(os.environ.get("VGPROJECT_TEST_SECONDS", "60"))
+"""That a server lives in one test; more for long runs, and where the machine is slow."""
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 ENDS = {"task_completed", "task_failed", "task_cancelled"}
 
@@ -55,7 +58,7 @@ async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str
 async def serving(server: EnhancedRAServer) -> AsyncIterator[str]:
     """Its URL."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(MOST_SECONDS), asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(ready.set_result, signals=False))
         url = await ready
         try:

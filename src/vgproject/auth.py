@@ -4,7 +4,10 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +16,10 @@ from starlette.requests import HTTPConnection
 
 from vgproject.access.back_off import BackOff
 from vgproject.access.permissions import Caller
+from vgproject.access.strangers import Strangers
 from vgproject.access.tokens import Tokens
-from vgproject.errors import UnauthenticatedError
+from vgproject.audit import AuditTrail, Entry, entry_by
+from vgproject.errors import RateLimitedError, UnauthenticatedError
 from vgproject.schema.access import OWNER_NAME
 from vgproject.utils.clock import Clock, utc_now
 
@@ -23,6 +28,8 @@ COOKIE_AGE = timedelta(days=30)
 CODE_SECONDS = 600
 MAX_CHARACTERS = 16 * 1024
 FREE_WRONG_TOKENS = 10
+MOST_SEEN = 10_000
+"""Tokens with their addresses whose sign-in is remembered; the oldest are forgotten."""
 OWNER = Caller(OWNER_NAME, "owner")
 
 
@@ -39,6 +46,7 @@ class Authenticator:
         home: Path,
         token: str | None,
         tokens: Tokens,
+        audit: AuditTrail,
         *,
         web_tokens: WebTokens | None = None,
         back_off: BackOff | None = None,
@@ -48,6 +56,9 @@ class Authenticator:
         self._path = home / "token"
         self._token = token or self._kept() or secrets.token_urlsafe(32)
         self._tokens = tokens
+        self._audit = audit
+        self._strangers = Strangers(self._tell_of_strangers)
+        self._seen: OrderedDict[tuple[bytes, str], None] = OrderedDict()
         self._web_tokens = web_tokens
         self._back_off = back_off or BackOff(FREE_WRONG_TOKENS)
         self._back_off.note_right(self._token)
@@ -73,12 +84,14 @@ class Authenticator:
         self._codes[code] = self._monotonic() + CODE_SECONDS
         return code
 
-    def take_code(self, code: str, address: str) -> str:
+    async def take_code(self, code: str, address: str) -> str:
         """The cookie for a one-time code. Raises `UnauthenticatedError` and `RateLimitedError`."""
-        self._back_off.expect_patience(address, code)
-        if self._codes.pop(code, 0.0) <= self._monotonic():
-            self._back_off.note_wrong(address, code)
-            raise UnauthenticatedError("This sign-in link was used already, is too old, or is not of this server.")
+        with self._counting(address):
+            self._back_off.expect_patience(address, code)
+            if self._codes.pop(code, 0.0) <= self._monotonic():
+                self._back_off.note_wrong(address, code)
+                raise UnauthenticatedError("This sign-in link was used already, is too old, or is not of this server.")
+        await self._audit.store(entry_by(replace(OWNER, address=address), "sign_in", about={"by": "code"}))
         return self._cookie(str(int((self._now() + COOKIE_AGE).timestamp())))
 
     def _cookie(self, expires: str) -> str:
@@ -90,7 +103,13 @@ class Authenticator:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return await self.check(token.strip(), address_of(connection))
-        return self.of_cookie(connection.cookies.get(COOKIE, ""))
+        caller = self.of_cookie(connection.cookies.get(COOKIE, ""))
+        return replace(caller, address=address_of(connection)) if caller else None
+
+    def refuse(self, connection: HTTPConnection) -> UnauthenticatedError:
+        """What to raise where a token is needed and none has come."""
+        self._strangers.count(address_of(connection), UnauthenticatedError.code)
+        return UnauthenticatedError("A token is needed: send `Authorization: Bearer …`.")
 
     def of_cookie(self, cookie: str) -> Caller | None:
         """``None`` for one that is not ours, or no more."""
@@ -102,14 +121,42 @@ class Authenticator:
 
     async def check(self, token: str, address: str) -> Caller:
         """Raises `UnauthenticatedError` for a wrong token, and `RateLimitedError` after too many of this address."""
-        self._back_off.expect_patience(address, token)
-        try:
-            caller = await self._recognize(token)
-        except UnauthenticatedError:
-            self._back_off.note_wrong(address, token)
-            raise
+        with self._counting(address):
+            self._back_off.expect_patience(address, token)
+            try:
+                caller = replace(await self._recognize(token), address=address)
+            except UnauthenticatedError:
+                self._back_off.note_wrong(address, token)
+                raise
         self._back_off.note_right(token)
+        self._note_sign_in(caller, token)
         return caller
+
+    @contextmanager
+    def _counting(self, address: str) -> Iterator[None]:
+        try:
+            yield
+        except (UnauthenticatedError, RateLimitedError) as error:
+            self._strangers.count(address, error.code)
+            raise
+
+    def _tell_of_strangers(self, network: str, code: str, count: int) -> None:
+        self._audit.note(Entry("authenticate", "refused", code=code, address=network, count=count))
+
+    def _note_sign_in(self, caller: Caller, token: str) -> None:
+        """The first time that this process sees the token from there."""
+        key = (hashlib.sha256(token.encode()).digest(), caller.address)
+        if key not in self._seen:
+            by = "api_token" if caller.token_id else "owner_token" if _is_same(token, self._token) else "jwt"
+            self._audit.note(entry_by(caller, "sign_in", about={"by": by}))
+        self._seen[key] = None
+        self._seen.move_to_end(key)
+        if len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
+
+    def close(self) -> None:
+        """Tell of what is counted."""
+        self._strangers.settle()
 
     async def _recognize(self, token: str) -> Caller:
         if _is_same(token, self._token):

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vgproject import __version__
 from vgproject.access.allowances import Allowances
 from vgproject.access.live_access import LiveAccess, open_live_access
 from vgproject.access.members import Members
@@ -12,6 +13,7 @@ from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.token_bucket import Rate
 from vgproject.access.tokens import Tokens
 from vgproject.agents.context import AgentServices
+from vgproject.audit import AuditTrail, open_audit_trail
 from vgproject.broker.base import Broker
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import Limits, Loaded, make_home
@@ -64,6 +66,7 @@ class Services(Parts):
     """All that a server has."""
 
     loaded: Loaded
+    audit: AuditTrail
     engine: Engine
     sessions: SessionService
     memory_commands: MemoryCommands
@@ -188,6 +191,15 @@ async def open_services(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(loaded, instruments=instruments))
         parts.event_log.observe(observe)
+        audit = await stack.enter_async_context(
+            open_audit_trail(
+                parts.database,
+                server=new_id("srv"),
+                now=utc_now,
+                secrets=parts.secrets,
+                started={"version": __version__, "configuration": config.digest()},
+            )
+        )
         engine = Engine(config.engine_database(), config.engine, parts.pipeline.run_task, secrets=parts.secrets)
         files = SessionFiles(parts.event_log, parts.workspaces)
         caretaker = Caretaker(parts.memory, config.memory.care, new_id=new_id)
@@ -199,6 +211,7 @@ async def open_services(
             members=members,
             allowances=allowances,
             open_tasks=OpenTasks(parts.database, config.limits.running_tasks_per_user),
+            audit=audit,
             event_log=parts.event_log,
             memory=memory_commands,
             llm=parts.llm,
@@ -223,6 +236,7 @@ async def open_services(
         yield Services(
             **vars(parts),
             loaded=loaded,
+            audit=audit,
             engine=engine,
             sessions=sessions,
             memory_commands=memory_commands,

@@ -1,7 +1,8 @@
 """Configuration: command line over environment over the project's file over the user's over defaults."""
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -22,12 +23,13 @@ from vgproject.llm.llm import LlmSettings, parse_name
 from vgproject.llm.providers import PROVIDERS, SECRET_ENDINGS
 from vgproject.pipeline import PipelineSettings
 from vgproject.project_file import read_project_file
-from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
+from vgproject.repositories.database_url import DatabaseUrl, mask_password, parse_database_url, sqlite_file
 from vgproject.schema.base import PhaseName
 from vgproject.schema.settings import Approvals, SessionSettings
 from vgproject.telemetry.settings import TelemetrySettings
 from vgproject.tools.mcp import McpSettings, ServerName
 from vgproject.tools.web import WebSettings
+from vgproject.utils.hash_chain import canonical
 from vgproject.workspace.sandbox.base import Kind, SandboxSettings
 from vgproject.workspace.workspace import WorkspaceSettings
 
@@ -175,6 +177,11 @@ class Config(BaseModel):
         database = self.database()
         return sqlite_file(database.path.with_name("engine.db")) if database.path else database
 
+    def digest(self) -> str:
+        """The same for the same settings, but for secrets."""
+        shown = {name: mask_password(str(value)) for name, value in options_of(self) if not is_secret(name)}
+        return hashlib.sha256(canonical(shown)).hexdigest()
+
     def pipeline_settings(self) -> PipelineSettings:
         defaults = SessionSettings(
             approvals=self.approvals,
@@ -189,6 +196,24 @@ class Config(BaseModel):
             carry=self.carry,
         )
         return PipelineSettings(self.model, self.models, self.phases, self.pipelines, defaults)
+
+
+def options_of(config: Config) -> Iterator[tuple[str, Any]]:
+    """Every option's value by its dotted path."""
+    return _options(config.model_dump(mode="json"))
+
+
+def _options(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _options(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def is_secret(option: str) -> bool:
+    """Whether the value of the option with this dotted path is not to be shown."""
+    return bool(SECRETS & set(option.split(".")))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.http_protocol import with_deadline
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import documents, health, memory, page, sessions, tokens
+from vgproject.routes import audit, documents, health, memory, page, sessions, tokens
 from vgproject.telemetry.spans import Observer
 from vgproject.utils.clock import utc_now
 from vgproject.visits import Visits
@@ -69,6 +69,7 @@ class EnhancedRAServer:
             sessions.workspaces_router,
             memory.router,
             tokens.router,
+            audit.router,
             documents.router,
             page.router,
         ):
@@ -95,7 +96,7 @@ class EnhancedRAServer:
         ):
             back_off = BackOff(config.limits.wrong_tokens)
             self.authenticator = Authenticator(
-                config.home, config.token, services.tokens, web_tokens=web_tokens, back_off=back_off
+                config.home, config.token, services.tokens, services.audit, web_tokens=web_tokens, back_off=back_off
             )
             self.authenticator.keep()
             services.secrets.add("token", self.authenticator.token)
@@ -108,6 +109,7 @@ class EnhancedRAServer:
             parts = services.essential_parts()
             async with run_watchdog(config.limits, parts, observe=metrics.count_loop_delay) as app.state.watchdog:
                 yield
+            self.authenticator.close()
 
     async def _websocket(self, websocket: WebSocket) -> None:
         assert self._manager is not None
@@ -118,7 +120,7 @@ class EnhancedRAServer:
         assert self.authenticator is not None
         response = RedirectResponse("/", status_code=303)
         try:
-            cookie = self.authenticator.take_code(code, address_of(request))
+            cookie = await self.authenticator.take_code(code, address_of(request))
         except UnauthenticatedError:
             if "text/html" not in accept:
                 raise

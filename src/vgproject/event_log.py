@@ -23,6 +23,7 @@ from vgproject.event_rings import EventRings
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.event_store import (
     ASKS,
+    CONTROL,
     MEMBERS,
     SETTLES,
     Answer,
@@ -30,6 +31,7 @@ from vgproject.repositories.event_store import (
     Batch,
     Blob,
     EventStore,
+    Holders,
     NewRecord,
     NewSession,
     Record,
@@ -49,7 +51,7 @@ from vgproject.utils.secrets import SecretMask
 logger = logging.getLogger(__name__)
 
 _QUESTIONS = {**ASKS, **SETTLES}
-_LOOKED_INTO = frozenset({TaskQueued.type, *_QUESTIONS, *MEMBERS})
+_LOOKED_INTO = frozenset({TaskQueued.type, CONTROL, *_QUESTIONS, *MEMBERS})
 """Events whose data says something of their session or task."""
 
 BATCH_BYTES = 256 * 1024
@@ -165,16 +167,23 @@ class EventLog:
         self._observers.append(observer)
 
     async def append(
-        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+        self,
+        session_id: str,
+        events: Sequence[NewEvent],
+        *,
+        session: NewSession | None = None,
+        holders: Holders = None,
     ) -> list[StoredEvent]:
         """Store the events in this order, all or none, with the secrets in them masked, and with them the ``session``
         that they begin.
 
-        Raises `NotFoundError` (``no_such_session``) and `StorageError` (``disk_full``, ``database_unavailable``).
+        Raises `NotFoundError` (``no_such_session``), `ConflictError` where none of ``holders`` holds control of the
+        session, and `StorageError` (``disk_full``, ``database_unavailable``).
         """
         epoch = session.epoch if session else self._epochs.get(session_id) or await self._epoch(session_id)
         time = to_wire(self._now())
-        batch = Batch(session_id, tuple([self._record(session_id, epoch, time, event) for event in events]), session)
+        records = tuple([self._record(session_id, epoch, time, event) for event in events])
+        batch = Batch(session_id, records, session, holders)
         future: asyncio.Future[list[StoredEvent]] = asyncio.get_running_loop().create_future()
         self._pending.append((batch, future))
         if self._committing is None:
@@ -283,6 +292,7 @@ class EventLog:
             blob=blob,
             question=data.get(_QUESTIONS.get(type_, "")),
             member=member_of(type_, data),
+            holder=data["holder"] if type_ == CONTROL else None,
             answer=event.answer,
             user_id=event.actor.id if event.actor.kind == "user" else None,
         )

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal, NoReturn, Optional, get_args
@@ -16,9 +17,11 @@ from vgproject.utils.text import without_controls
 app = typer.Typer(help="The real-time server for autonomous software development.", no_args_is_help=True)
 memory_app = typer.Typer(help="The project's memory.", no_args_is_help=True)
 token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
+audit_app = typer.Typer(help="Who did what, when and from where.", no_args_is_help=True)
 database_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(memory_app, name="memory")
 app.add_typer(token_app, name="token")
+app.add_typer(audit_app, name="audit")
 app.add_typer(database_app, name="db")
 
 Server = Annotated[Optional[str], typer.Option(help="The URL of a running server.")]  # noqa: UP045  (typer reads it)
@@ -73,6 +76,7 @@ SessionId = Annotated[str, typer.Argument(metavar="SESSION")]
 MaybeSession = Annotated[Optional[str], typer.Argument(metavar="SESSION")]  # noqa: UP045
 
 
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 NOT_OF_USAGE = frozenset({404, 409, 429})
 
 
@@ -231,8 +235,8 @@ def attach(session: SessionId, server: Server = None, as_json: AsJson = False) -
 
 @app.command()
 def sessions(server: Server = None, as_json: AsJson = False) -> None:
-    """List the sessions."""
-    _call("sessions:list_sessions", {}, server=server, as_json=as_json)
+    """List the sessions: which need you, which run, which are done."""
+    _call("session_table:list_sessions", {}, server=server, as_json=as_json)
 
 
 @app.command()
@@ -517,6 +521,40 @@ def list_tokens(server: Server = None, as_json: AsJson = False) -> None:
 def revoke_token(token_id: Annotated[str, typer.Argument(metavar="TOKEN_ID")], server: Server = None) -> None:
     """Revoke a token; what is connected with it is closed."""
     _call("tokens:revoke_token", token_id, {}, server=server)
+
+
+@audit_app.command("export")
+def export_audit(
+    since: Annotated[
+        Optional[datetime],  # noqa: UP045
+        typer.Option(help="From the first record of this time (UTC) on.", formats=TIMES),
+    ] = None,
+    after: Annotated[int, typer.Option(min=0, help="The records after this number.")] = 0,
+    form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="Only jsonl can be verified.")] = "jsonl",
+    output: Annotated[Optional[Path], typer.Option(help="A file; default: the standard output.")] = None,  # noqa: UP045
+    database_url: DatabaseOption = None,
+    server: Server = None,
+) -> None:
+    """Write the audit trail, and tell the last record's number and hash: keep them elsewhere."""
+    moment = since.strftime("%Y-%m-%dT%H:%M:%S.000Z") if since else None
+    options, as_csv = {"database_url": database_url}, form == "csv"
+    _call("audit:export_audit", options, server=server, since=moment, after=after, as_csv=as_csv, output=output)
+
+
+@audit_app.command("verify")
+def verify_audit(
+    file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(exists=True, dir_okay=False, help="What `export` wrote; default: the server's own trail."),
+    ] = None,
+    after: Annotated[int, typer.Option(min=0, help="The number that the records come after.")] = 0,
+    head: Annotated[Optional[str], typer.Option(help="The hash that a record is known to have.")] = None,  # noqa: UP045
+    seq: Annotated[Optional[int], typer.Option(min=1, help="That record's number.")] = None,  # noqa: UP045
+    database_url: DatabaseOption = None,
+    server: Server = None,
+) -> None:
+    """Find the first record that was changed, left out, put in or moved; exit code 1 where there is one."""
+    _call("audit:verify_audit", {"database_url": database_url}, file, server=server, after=after, head=head, seq=seq)
 
 
 if __name__ == "__main__":

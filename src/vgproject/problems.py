@@ -28,6 +28,17 @@ def problem_response(status: int, detail: str, *, code: str, details: dict[str, 
     return JSONResponse(problem.model_dump(mode="json"), status_code=status, media_type=MEDIA_TYPE)
 
 
+def code_of(error: Exception) -> str:
+    """With which a request that raised it is answered."""
+    if isinstance(error, VgprojectError):
+        return error.code
+    if isinstance(error, RequestValidationError):
+        return "invalid_request"
+    if isinstance(error, HTTPException):
+        return CODES.get(error.status_code, "http_error")
+    return VgprojectError.code
+
+
 def answer_with_problems(app: FastAPI) -> None:
     """Whatever a route raises is answered with a problem."""
     app.add_exception_handler(VgprojectError, _answer_error)
@@ -38,7 +49,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, VgprojectError)
-    answer = problem_response(error.http_status, error.message, code=error.code, details=error.details)
+    answer = problem_response(error.http_status, error.message, code=code_of(error), details=error.details)
     if wait_ms := error.details.get("retry_after_ms"):
         answer.headers["Retry-After"] = str(-(-wait_ms // 1000))
     return answer
@@ -47,13 +58,13 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return problem_response(422, f"The request is not right: {wrong}.", code="invalid_request")
+    return problem_response(422, f"The request is not right: {wrong}.", code=code_of(error))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem_response(error.status_code, str(error.detail), code=CODES.get(error.status_code, "http_error"))
+    return problem_response(error.status_code, str(error.detail), code=code_of(error))
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
-    return problem_response(500, "The server made a mistake; its log says which.", code="internal_error")
+    return problem_response(500, "The server made a mistake; its log says which.", code=code_of(error))

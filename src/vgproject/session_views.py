@@ -25,6 +25,7 @@ def session_view(row: SessionRow, tasks: Sequence[TaskRow], members: Sequence[Me
             "updated_at": to_wire(row.updated_at),
             "sandbox": sandbox,
             "waiting_for": [question.partition("/")[2] for question in json.loads(row.waiting)],
+            "holder": row.holder,
             "members": [{"user": member.user_id, "role": member.role} for member in members],
             "tasks": [
                 {

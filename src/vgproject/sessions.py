@@ -1,19 +1,23 @@
 """Every command of a session: admitted once, written to the log, and the task queued."""
 
-import json
+import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from vgproject.access.admission import Ack, Admission, say
 from vgproject.access.allowances import Allowances
+from vgproject.access.control import Control
 from vgproject.access.members import MemberCommand, Members
 from vgproject.access.open_tasks import OpenTasks
-from vgproject.access.permissions import SEE, Caller, check_project
+from vgproject.access.permissions import MANAGE, SEE, Caller, check_project
+from vgproject.agents.approvals import GRANT_TYPES, SessionGrants
 from vgproject.agents.base import TaskInput
+from vgproject.audit import AuditTrail, Entry, about, entry_by
 from vgproject.engine import Engine
 from vgproject.errors import (
     BadInputError,
@@ -22,18 +26,19 @@ from vgproject.errors import (
     NotFoundError,
     UnavailableError,
 )
-from vgproject.event_log import EventLog, NewEvent, StoredEvent
+from vgproject.event_log import EventLog, NewEvent
 from vgproject.llm.llm import Llm
 from vgproject.memory_commands import MemoryCommands
 from vgproject.models.tables import SessionRow, TaskRow
 from vgproject.pipeline import PipelineSettings
-from vgproject.repositories.event_store import Answer, NewSession
+from vgproject.repositories.event_store import NewSession
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema import commands as c
 from vgproject.schema.base import EventData, JsonObject
 from vgproject.schema.events import (
     ApprovalRequested,
     ApprovalResolved,
+    ApprovalsRevoked,
     FileChange,
     PhaseStarted,
     PlanProposed,
@@ -54,33 +59,21 @@ from vgproject.schema.events import (
 )
 from vgproject.schema.frames import SessionView, TaskView, TurnView, WorkspaceView
 from vgproject.schema.settings import SessionSettings
+from vgproject.session_comments import SessionComments
 from vgproject.session_files import SessionFiles
 from vgproject.session_views import session_view
 from vgproject.telemetry.spans import NO_SPANS, Spans
 from vgproject.tools.registry import Toolbox, parse_arguments
 from vgproject.utils.clock import Clock, to_wire
-from vgproject.utils.ids import NewId, derived_id
+from vgproject.utils.hash_chain import canonical
+from vgproject.utils.ids import NewId
 from vgproject.utils.secrets import SecretMask
 from vgproject.utils.text import first_line, shorten
 from vgproject.workspace.clone import check_carry
 
 logger = logging.getLogger(__name__)
 
-Ack = dict[str, Any]
 OPEN = ("queued", "running", "paused")
-
-
-@dataclass(frozen=True)
-class Admission:
-    """A command with who gave it. ``scope`` is what makes its ``id`` repeatable; empty if it has none."""
-
-    caller: Caller
-    scope: str
-    new_id: NewId
-
-    def make_id(self, prefix: str) -> str:
-        """The same id each time the same command comes."""
-        return derived_id(prefix, self.scope) if self.scope else self.new_id(prefix)
 
 
 class SessionService:
@@ -91,6 +84,7 @@ class SessionService:
         members: Members,
         allowances: Allowances,
         open_tasks: OpenTasks,
+        audit: AuditTrail,
         event_log: EventLog,
         memory: MemoryCommands,
         llm: Llm,
@@ -110,6 +104,9 @@ class SessionService:
         self._members = members
         self._allowances = allowances
         self._open_tasks = open_tasks
+        self._control = Control(database, members, event_log)
+        self._comments = SessionComments(event_log)
+        self._audit = audit
         self._event_log = event_log
         self._memory = memory
         self._llm = llm
@@ -131,17 +128,28 @@ class SessionService:
         The answer is kept in the transaction of the command's effect, so that a crash leaves both or neither. That a
         command came at the wrong moment is an answer too: sent again it must not act on what has come since.
         """
-        about = {"session_id": command.session_id} if command.session_id else {}
-        with self._spans.open("command", {"type": command.type, **about}):
-            await self._members.allow(command, caller)
-            return await self._execute_once(command, caller, scope)
+        within = {"session_id": command.session_id} if command.session_id else {}
+        with self._spans.open("command", {"type": command.type, **within}):
+            entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
+            async with self._audit.admitting(entry):
+                await self._members.allow(command, caller)
+            return await self._execute_audited(command, caller, scope, entry)
 
-    async def _execute_once(self, command: c.AnyCommand, caller: Caller, scope: str) -> Ack:
+    async def _execute_audited(self, command: c.AnyCommand, caller: Caller, scope: str, entry: Entry) -> Ack:
         if answer := await self._first_answer(scope):
             return answer
         command = self._without_secrets(command)
+        fields = command.model_dump(mode="json", exclude_unset=True)
+        entry = replace(entry, digest=hashlib.sha256(canonical(fields)).hexdigest(), about=about(fields))
+        async with self._audit.acting(entry) as made:
+            answer = await self._execute_once(command, caller, scope)
+            made.update(answer)
+        return answer
+
+    async def _execute_once(self, command: c.AnyCommand, caller: Caller, scope: str) -> Ack:
         try:
-            return await self._execute(command, Admission(caller, scope, self._new_id))
+            holders = await self._control.expect(command, caller)
+            return await self._execute(command, Admission(caller, scope, self._new_id, holders))
         except ConflictError as error:
             # It may be its own twin that came at the same time and was first.
             if answer := await self._first_answer(scope):
@@ -208,6 +216,14 @@ class SessionService:
                 return await self._memory.execute(command, caller, project=project, scope=scope)
             case c.AddMember() | c.RemoveMember() | c.SetRole():
                 return await self._change_member(command, admission)
+            case c.RequestControl() | c.HandOver() | c.ReleaseControl():
+                return await self._control.execute(command, admission)
+            case c.Comment():
+                return await self._comments.add(await self._session(command, admission), command, admission)
+            case c.ResolveComment():
+                return await self._comments.resolve(await self._session(command, admission), command, admission)
+            case c.RevokeApprovals():
+                return await self._revoke_approvals(command, admission)
             case _:
                 raise CommandError(f"{command.type!r} is a command of the connection, not of a session.")
 
@@ -248,7 +264,7 @@ class SessionService:
             time=to_wire(self._now()),
         )
         created = SessionCreated(project=str(project), title=title, settings=settings, owner=owner)
-        event = _event(created, admission, answer, key="session_created")
+        event = admission.event(created, answer, key="session_created")
         await self._event_log.append(session_id, [event, *then], session=new)
 
     def _project_of(self, command: c.CreateSession) -> Path:
@@ -282,7 +298,7 @@ class SessionService:
         view = await self._session(command, admission)
         async with self._members.changing(command) as change:
             answer = change.model_dump()
-            await self._say(view.session_id, change, admission, answer)
+            await self._control.change_member(view.session_id, change, admission, answer)
         return answer
 
     async def delete_session(self, session_id: str, caller: Caller, *, force: bool = False) -> None:
@@ -338,7 +354,7 @@ class SessionService:
         admission = Admission(caller, "", self._new_id)
         new_id = admission.make_id("ses")
         forked = await self._files.fork(view, to_seq, new_id)
-        then = [_event(forked, admission)]
+        then = [admission.event(forked)]
         await self._store_session(new_id, Path(view.project), view.title, view.settings, admission, then=then)
         return await self.get_session(new_id, caller)
 
@@ -352,8 +368,13 @@ class SessionService:
             (await work.sessions.get(view.session_id)).settings = settings.model_dump()
             await work.commit()
         answer = {"settings": settings.model_dump()}
-        await self._say(
-            view.session_id, SettingsUpdated(settings=settings, changed=command.settings), admission, answer
+        admission = replace(admission, holders=None)  # Whoever has taken control meanwhile: they are in force.
+        await say(
+            self._event_log,
+            view.session_id,
+            SettingsUpdated(settings=settings, changed=command.settings),
+            admission,
+            answer,
         )
         return answer
 
@@ -387,7 +408,7 @@ class SessionService:
         answer = {"session_id": session_id or new_id, "task_id": task_id}
         async with self._open_tasks.place(admission.caller):
             if session_id:
-                await self._say(session_id, request, admission, answer, task_id=task_id)
+                await say(self._event_log, session_id, request, admission, answer, task_id=task_id)
             else:
                 await self._store_first_task(new_id, request, admission, answer)
         self._spans.begin_task(task_id, 1)
@@ -398,7 +419,7 @@ class SessionService:
         """In a session of its own, of the default project."""
         self._check(SessionSettings(), project=self._project)
         self._allowances.take_session(admission.caller)
-        project, then = self._project.resolve(), [_event(request, admission, answer, task_id=answer["task_id"])]
+        project, then = self._project.resolve(), [admission.event(request, answer, task_id=answer["task_id"])]
         title = first_line(request.content) or project.name or str(project)
         await self._store_session(session_id, project, title, SessionSettings(), admission, then=then)
 
@@ -409,7 +430,7 @@ class SessionService:
             return await self._queue(view.session_id, TaskQueued(content=command.content), admission)
         message = UserMessage(message_id=admission.make_id("msg"), text=command.content)
         answer = {"message_id": message.message_id, "task_id": running.task_id}
-        await self._say(view.session_id, message, admission, answer, task_id=running.task_id)
+        await say(self._event_log, view.session_id, message, admission, answer, task_id=running.task_id)
         return answer
 
     async def _cancel(self, command: c.Cancel, admission: Admission) -> Ack:
@@ -423,7 +444,15 @@ class SessionService:
             key=f"{attempt.key}/end",
         )
         is_queued = task.status == "queued"
-        await self._say(task.session_id, wish, admission, answer, task_id=task.task_id, then=[end] if is_queued else [])
+        await say(
+            self._event_log,
+            task.session_id,
+            wish,
+            admission,
+            answer,
+            task_id=task.task_id,
+            then=[end] if is_queued else [],
+        )
         if is_queued:
             await self._engine.cancel_queued(attempt)
         return answer
@@ -433,7 +462,7 @@ class SessionService:
         if task.status == "queued":
             raise ConflictError(f"The task has not begun: there is nothing to {what}.", code="task_queued")
         answer = {"task_id": task.task_id}
-        await self._say(task.session_id, wish, admission, answer, task_id=task.task_id)
+        await say(self._event_log, task.session_id, wish, admission, answer, task_id=task.task_id)
         return answer
 
     async def _retry(self, command: c.Retry, admission: Admission) -> Ack:
@@ -455,7 +484,9 @@ class SessionService:
         key = f"{task.task_id}/{retried.attempt}/retried"
         answer = {"task_id": task.task_id, "phase": phase}
         async with self._open_tasks.place(admission.caller):
-            stored = await self._say(view.session_id, retried, admission, answer, key=key, task_id=task.task_id)
+            stored = await say(
+                self._event_log, view.session_id, retried, admission, answer, key=key, task_id=task.task_id
+            )
         if not stored.inserted:
             raise ConflictError("Somebody else has just retried the task.", code="not_failed")
         self._spans.begin_task(task.task_id, retried.attempt)
@@ -567,16 +598,30 @@ class SessionService:
         if asked_id not in view.waiting_for and not await self._event_log.find(view.session_id, key):
             raise ConflictError(f"Nobody waits for an answer to {asked_id!r} any more.", code="not_waiting")
         answer = _decision(resolved)
-        stored = await self._say(view.session_id, resolved, admission, answer, key=key, task_id=task_id)
+        stored = await say(self._event_log, view.session_id, resolved, admission, answer, key=key, task_id=task_id)
         if not stored.inserted:
             first = _decision(stored.data())
-            by = stored.frame().actor.id
+            frame = stored.frame()
             raise ConflictError(
-                f"This was answered already: {shorten(''.join(first.values()), 200)} by {by}.",
+                f"This was answered already: {shorten(''.join(first.values()), 200)} by {frame.actor.id}.",
                 code="already_resolved",
-                resolved_by=by,
+                resolved_by=frame.actor.id,
+                resolved_at=frame.time,
                 **first,
             )
+        return answer
+
+    async def _revoke_approvals(self, command: c.RevokeApprovals, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        user = command.user or admission.caller.user_id
+        if user != admission.caller.user_id:
+            await self._members.expect(view.session_id, admission.caller, MANAGE)
+        grants = SessionGrants()
+        for event in await self._event_log.read_types(view.session_id, GRANT_TYPES):
+            grants.take(event)
+        revoked = ApprovalsRevoked(user=user, approvals=grants.by(user))
+        answer = revoked.model_dump()
+        await say(self._event_log, view.session_id, revoked, admission, answer)
         return answer
 
     # Shared by the above
@@ -603,45 +648,6 @@ class SessionService:
             attempts = {row.id: row.attempt for row in await work.sessions.list_tasks(view.session_id)}
         task = candidates[0]
         return task, TaskInput(view.session_id, task.task_id, attempts[task.task_id])
-
-    async def _say(
-        self,
-        session_id: str,
-        data: EventData,
-        admission: Admission,
-        answer: Ack | None = None,
-        *,
-        key: str | None = None,
-        task_id: str | None = None,
-        then: Sequence[NewEvent] = (),
-    ) -> StoredEvent:
-        """Store an event of the command, with the command's answer where it is this event that answers it, and what follows.
-
-        Raises `ConflictError` where the same command has said it already.
-        """
-        event = _event(data, admission, answer, key=key, task_id=task_id)
-        stored, *_ = await self._event_log.append(session_id, [event, *then])
-        if key is None and not stored.inserted:
-            raise ConflictError("This command was taken already.", code="duplicate_command")
-        return stored
-
-
-def _event(
-    data: EventData,
-    admission: Admission,
-    answer: Ack | None = None,
-    *,
-    key: str | None = None,
-    task_id: str | None = None,
-) -> NewEvent:
-    scope = admission.scope
-    return NewEvent(
-        data,
-        admission.caller.actor,
-        task_id=task_id,
-        key=key or (f"command/{scope}" if scope else None),
-        answer=Answer(scope, json.dumps(answer)) if scope and answer else None,
-    )
 
 
 def _decision(resolved: EventData) -> Ack:

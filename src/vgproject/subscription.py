@@ -16,7 +16,7 @@ from vgproject.texts import ToldTexts, characters_of
 class Subscription:
     """A client that is behind reads at its own pace, and loses deltas, never events. One that is live has no task."""
 
-    __slots__ = ("_failure", "_feed", "_may_read", "_outbox", "_start", "_told", "cursor", "deltas")
+    __slots__ = ("_failure", "_feed", "_left", "_may_read", "_outbox", "_start", "_told", "cursor", "deltas")
 
     def __init__(
         self,
@@ -27,14 +27,17 @@ class Subscription:
         outbox: Outbox,
         may_read: Callable[[], Awaitable[None]],
         start: Callable[[], None],
+        left: Callable[[], None] = lambda: None,
     ) -> None:
-        """``may_read`` raises where the client may not see the session any more; ``start`` has `run` run in a task."""
+        """``may_read`` raises where the client may not see the session any more; ``start`` has `run` run in a task;
+        ``left`` is called at its end, perhaps more than once."""
         self._feed = feed
         self.cursor = cursor
         self.deltas: Deltas = deltas
         self._outbox = outbox
         self._may_read = may_read
         self._start = start
+        self._left = left
         self._told = ToldTexts()
         self._failure: Exception | None = None
         feed.add(self)
@@ -64,6 +67,7 @@ class Subscription:
         self._start()
 
     async def leave(self) -> None:
+        self._left()
         await self._feed.remove(self)
 
     async def _next_frame(self) -> bytes | None:

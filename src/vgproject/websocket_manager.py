@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import get_args
@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from vgproject import __version__
 from vgproject.access.permissions import COMMANDS, OPEN, SEE, Caller
 from vgproject.access.token_bucket import Rate, TokenBucket
+from vgproject.audit import entry_by
 from vgproject.auth import Authenticator, address_of
 from vgproject.bootstrap import Services
 from vgproject.errors import (
@@ -33,6 +34,7 @@ from vgproject.follower import Deltas
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.memory_subscription import MemorySubscription
 from vgproject.outbox import Outbox
+from vgproject.presence import Presence
 from vgproject.schema import commands as c
 from vgproject.schema import frames as f
 from vgproject.session_feeds import SessionFeeds
@@ -55,7 +57,7 @@ CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong
 """Errors after which a connection is closed."""
 HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029, "rate_limited": 4029}
 
-OwnCommand = c.Ping | c.Hello | c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory
+OwnCommand = c.Ping | c.Hello | c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory | c.SetPresence
 OWN_COMMANDS = get_args(OwnCommand)
 """Those of the connection, not of a session."""
 
@@ -82,6 +84,7 @@ class WebSocketManager:
         self._authenticator = authenticator
         self._limits = services.loaded.config.limits
         self._connections: set[ConnectionState] = set()
+        self._presence = Presence()
         self._feeds = SessionFeeds(
             services.event_log,
             services.broker,
@@ -208,6 +211,7 @@ class WebSocketManager:
 
     async def _execute(self, state: ConnectionState, command: c.AnyCommand, digest: str) -> f.Ack | f.Pong | None:
         if state.caller is None and COMMANDS[command.type] != OPEN:
+            self._authenticator.refuse(state.websocket)
             raise CommandError("Say hello with a token first.", code="unauthenticated")
         if isinstance(command, OWN_COMMANDS):
             with self._services.instruments.spans.open("command", {"type": command.type}):
@@ -229,16 +233,20 @@ class WebSocketManager:
         if isinstance(command, c.Hello):
             return await self._hello(state, command)
         assert state.caller is not None
-        if isinstance(command, c.Subscribe):
-            await self._subscribe(state, state.caller, command)
-            return None
-        if isinstance(command, c.Unsubscribe):
-            await state.subscriptions.drop(command.session_id or "")
-            return f.Ack(id=command.id)
-        if isinstance(command, c.SubscribeMemory):
-            await self._subscribe_memory(state, state.caller, command)
-            return None
-        await state.subscriptions.drop(_topic(await self._memory_of(command, state.caller)))
+        match command:
+            case c.Subscribe():
+                await self._subscribe(state, state.caller, command)
+                return None
+            case c.SubscribeMemory():
+                await self._subscribe_memory(state, state.caller, command)
+                return None
+            case c.Unsubscribe():
+                await state.subscriptions.drop(command.session_id or "")
+            case c.UnsubscribeMemory():
+                await state.subscriptions.drop(_topic(await self._memory_of(command, state.caller)))
+            case c.SetPresence():
+                await self._services.members.allow(command, state.caller)
+                self._presence.set_status(command.session_id or "", state.id, command.status)
         return f.Ack(id=command.id)
 
     async def _hello(self, state: ConnectionState, command: c.Hello) -> f.Ack:
@@ -248,6 +256,7 @@ class WebSocketManager:
             else state.caller
         )
         if caller is None:
+            self._authenticator.refuse(state.websocket)
             raise UnauthenticatedError("The hello has no token.")
         is_another = state.caller is None or state.caller.user_id != caller.user_id
         if is_another and self._is_one_too_many(caller):
@@ -256,12 +265,14 @@ class WebSocketManager:
             await state.subscriptions.drop_all()
         state.caller = replace(caller, client=command.client or "")
         self._watch(state)
+        self._presence.renamed(state.id)
         return f.Ack(id=command.id, data={"user": caller.user_id, "role": caller.role})
 
     async def _subscribe(self, state: ConnectionState, caller: Caller, command: c.Subscribe) -> None:
         if command.session_id is None:
             raise CommandError("The command 'subscribe' needs a session_id.")
-        view = await self._services.sessions.get_session(command.session_id, caller)
+        async with self._admitting(command, caller):
+            view = await self._services.sessions.get_session(command.session_id, caller)
         self._expect_room(state, view.session_id)
         recovered = bool(command.last) or (command.epoch in (None, view.epoch) and command.after <= view.head_seq)
         after = max(0, view.head_seq - command.last) if command.last else command.after if recovered else 0
@@ -281,12 +292,20 @@ class WebSocketManager:
             await self._send_standing(state, view, before=after + 1)
         await self._follow(state, view.session_id, after=after, deltas=command.deltas)
 
+    def _admitting(self, command: c.Subscribe | c.SubscribeMemory, caller: Caller) -> AbstractAsyncContextManager[None]:
+        entry = entry_by(caller, command.type, session_id=command.session_id, command_id=command.id)
+        return self._services.audit.admitting(entry)
+
     async def _send_standing(self, state: ConnectionState, view: f.SessionView, *, before: int) -> None:
         max_bytes = state.outbox.frame_bytes
         for frame in await read_snapshots(self._services.event_log, view, before=before, max_bytes=max_bytes):
             await state.outbox.send(frame)
 
     async def _follow(self, state: ConnectionState, session_id: str, *, after: int, deltas: Deltas) -> None:
+        def caller() -> Caller:
+            assert state.caller is not None
+            return state.caller
+
         subscription = Subscription(
             self._feeds.open(session_id),
             LogCursor(self._services.event_log, session_id, after),
@@ -294,11 +313,15 @@ class WebSocketManager:
             outbox=state.outbox,
             may_read=partial(self._expect_reader, state, session_id),
             start=partial(state.subscriptions.start, session_id),
+            left=self._presence.come(
+                session_id, state.id, caller=caller, way=None if deltas == "none" else state.outbox
+            ),
         )
         state.subscriptions.add(session_id, subscription)
 
     async def _subscribe_memory(self, state: ConnectionState, caller: Caller, command: c.SubscribeMemory) -> None:
-        namespace = await self._memory_of(command, caller)
+        async with self._admitting(command, caller):
+            namespace = await self._memory_of(command, caller)
         self._expect_room(state, _topic(namespace))
         head = await self._services.memory.begin(namespace)
         recovered = command.epoch in (None, head.epoch) and command.after <= head.memory_seq

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from sample import script, write_script
+from vgproject.access.admission import Ack
 from vgproject.access.allowances import Allowances
 from vgproject.access.members import Members
 from vgproject.access.open_tasks import OpenTasks
 from vgproject.access.permissions import Caller
 from vgproject.access.token_bucket import Rate
 from vgproject.agents.base import Steps, TaskInput
+from vgproject.audit import AuditTrail
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import load_config
 from vgproject.engine import Engine, EngineSettings
@@ -29,7 +31,8 @@ from vgproject.knowledge.notes import Note
 from vgproject.knowledge.recall import Recall
 from vgproject.llm.llm import Llm
 from vgproject.memory_commands import MemoryCommands
-from vgproject.repositories.event_store import NewSession
+from vgproject.repositories.audit_store import open_audit_store
+from vgproject.repositories.event_store import Holders, NewSession
 from vgproject.repositories.sqlite_event_store import SqliteEventStore
 from vgproject.repositories.unit_of_work import Database, UnitOfWork
 from vgproject.schema import commands as c
@@ -48,11 +51,12 @@ from vgproject.schema.events import (
 from vgproject.schema.memory import MemoryEntry, MemoryOrigin
 from vgproject.schema.settings import SessionSettings
 from vgproject.session_files import SessionFiles
-from vgproject.sessions import Ack, SessionService
+from vgproject.sessions import SessionService
 from vgproject.tools.base import ToolFailure
 from vgproject.tools.registry import Toolbox
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.secrets import SecretMask
 from vgproject.workspace.boxes import UNBOXED
 from vgproject.workspace.workspaces import Workspaces
 
@@ -98,9 +102,14 @@ class CrashingLog(EventLog):
     plan: CrashPlan
 
     async def append(
-        self, session_id: str, events: Sequence[NewEvent], *, session: NewSession | None = None
+        self,
+        session_id: str,
+        events: Sequence[NewEvent],
+        *,
+        session: NewSession | None = None,
+        holders: Holders = None,
     ) -> list[StoredEvent]:
-        stored = await super().append(session_id, events, session=session)
+        stored = await super().append(session_id, events, session=session, holders=holders)
         self.plan.pass_effect()
         return stored
 
@@ -196,6 +205,8 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         database = CrashingDatabase(config.database())
         stack.push_async_callback(database.close)
         await database.upgrade()
+        audit = AuditTrail(database, open_audit_store(database.url), "srv_1", now=utc_now, secrets=SecretMask())
+        stack.push_async_callback(audit.close)
         assert database.url.path
         open_store = partial(SqliteEventStore, database.url.path)
         event_log = CrashingLog(open_store, InProcessBroker(), EventLogSettings(), now=utc_now, new_id=new_id)
@@ -210,6 +221,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             members=Members(database),
             allowances=Allowances(commands=Rate(1, 1), handshakes=Rate(1, 1), sessions=Rate(1000, 1000)),
             open_tasks=OpenTasks(database, 1000),
+            audit=audit,
             event_log=event_log,
             memory=MemoryCommands(
                 memory, Recall(memory), Caretaker(memory, CareSettings(), new_id=new_id), project=path, now=utc_now
@@ -373,6 +385,39 @@ async def set_role(world: World) -> c.AnyCommand:
     return c.SetRole(session_id=world.session_id, user="ada", role=None)
 
 
+async def comment(world: World) -> c.AnyCommand:
+    return c.Comment(session_id=world.session_id, content="Why so?", seq=1)
+
+
+async def resolve_comment(world: World) -> c.AnyCommand:
+    return c.ResolveComment(session_id=world.session_id, **await world.execute(await comment(world)))
+
+
+async def request_control(world: World) -> c.AnyCommand:
+    return c.RequestControl(session_id=world.session_id)
+
+
+async def release_control(world: World) -> c.AnyCommand:
+    await world.execute(await request_control(world))
+    return c.ReleaseControl(session_id=world.session_id)
+
+
+async def hand_over(world: World) -> c.AnyCommand:
+    await world.execute(c.AddMember(session_id=world.session_id, user="ada", role="editor"))
+    return c.HandOver(session_id=world.session_id, user="ada")
+
+
+async def remove_who_holds_control(world: World) -> c.AnyCommand:
+    await world.execute(await hand_over(world))
+    return c.RemoveMember(session_id=world.session_id, user="ada")
+
+
+async def revoke_approvals(world: World) -> c.AnyCommand:
+    command = await resolve_approval(world)
+    await world.execute(command.model_copy(update={"decision": "approve_for_session"}))
+    return c.RevokeApprovals(session_id=world.session_id)
+
+
 CASES = [
     create_session,
     task_in_a_new_session,
@@ -398,6 +443,13 @@ CASES = [
     add_member,
     remove_member,
     set_role,
+    comment,
+    resolve_comment,
+    request_control,
+    release_control,
+    hand_over,
+    remove_who_holds_control,
+    revoke_approvals,
 ]
 AFTERWARDS: dict[Prepare, EventData] = {
     message_to_a_running_task: TaskCancelled(),
@@ -441,7 +493,8 @@ async def _go_on(world: World, prepare: Prepare) -> None:
 async def test_the_same_command_sent_twice_at_once_has_one_effect_and_one_answer(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         session_commands = (resolve_approval, pause, message_to_a_running_task, retry)
-        for prepare in (*session_commands, remember, update_memory, forget, restore_memory, settle_memory):
+        together = (comment, resolve_comment, request_control, release_control, hand_over, revoke_approvals)
+        for prepare in (*session_commands, *together, remember, update_memory, forget, restore_memory, settle_memory):
             await world.begin_anew()
             command = await prepare(world)
             answers = await asyncio.gather(*(world.execute(command, "scope") for _ in range(3)))

@@ -295,7 +295,7 @@ async def test_a_mistake_in_a_subscription_is_said_logged_and_closes_with_1011(
     app = FastAPI()
     async with open_services(loaded) as services:
         broken = replace(services, broker=BrokenBroker())
-        manager = WebSocketManager(broken, Authenticator(loaded.config.home, TOKEN, services.tokens))
+        manager = WebSocketManager(broken, Authenticator(loaded.config.home, TOKEN, services.tokens, services.audit))
         app.add_api_websocket_route("/v1/ws", manager.serve)
         async with (
             served(app, ws="websockets-sansio") as url,

@@ -41,7 +41,7 @@ async def opened(websocket: ClientConnection, head: int, **command: Any) -> list
         frames = json.loads(message)
         received += frames if isinstance(frames, list) else [frames]
         if received[-1].get("seq") == head:
-            return [frame for frame in received if frame["type"] != "welcome"]
+            return [frame for frame in received if frame["type"] not in ("welcome", "presence")]
     raise AssertionError("closed")
 
 

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.routing import APIRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from house import House, bearer, code_of, open_house
+from house import ask, bearer, code_of, commands_for, open_house
 from live_server import HEADERS, receive, send
 from vgproject.access.permissions import COMMANDS, ROLES, ROUTES
 from vgproject.config import load_config
@@ -19,7 +18,6 @@ from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.routes import page
 from vgproject.routes.documents import openapi
 from vgproject.schema.commands import COMMAND_TYPES
-from vgproject.schema.documents import COMMAND_CLASSES, component_schemas, example
 
 PAGE = {"GET /", "GET /sessions/{session_id}", "GET /sessions/{session_id}/events/{seq}", "GET /assets/{name}"}
 OPEN_ROUTES = {*PAGE, "GET /sign-in", "GET /livez", "GET /readyz"}
@@ -61,6 +59,7 @@ LEAST_FOR_ROUTES = {
     "approver": {"POST /v1/sessions/{session_id}/apply"},
     "owner": {
         "DELETE /v1/sessions/{session_id}",
+        "GET /v1/audit",
         "GET /v1/tokens",
         "POST /v1/tokens",
         "DELETE /v1/tokens/{token_id}",
@@ -68,7 +67,7 @@ LEAST_FOR_ROUTES = {
 }
 OPEN_COMMANDS = {"hello", "ping"}
 LEAST_FOR_COMMANDS = {
-    "viewer": {"subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory"},
+    "viewer": {"subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory", "set_presence"},
     "editor": {
         "create_session",
         "task",
@@ -85,42 +84,18 @@ LEAST_FOR_COMMANDS = {
         "forget",
         "restore_memory",
         "settle_memory",
+        "comment",
+        "resolve_comment",
+        "request_control",
+        "hand_over",
+        "release_control",
     },
-    "approver": {"resolve_approval", "resolve_plan", "resolve_recovery"},
+    "approver": {"resolve_approval", "resolve_plan", "resolve_recovery", "revoke_approvals"},
     "owner": {"add_member", "remove_member", "set_role"},
 }
 ON_CONNECTIONS = {"hello", "ping", "subscribe", "unsubscribe", "subscribe_memory", "unsubscribe_memory"}
 OF_MEMORY = {"update_memory", "forget", "restore_memory", "settle_memory"}
 """They name an entry, of whichever session."""
-BODIES: dict[str, Any] = {
-    "POST /v1/sessions": {},
-    "PATCH /v1/sessions/{session_id}": {"max_turns": 5},
-    "POST /v1/sessions/{session_id}/tasks": {"content": "Mend it", "model": "nonsense"},
-    "POST /v1/sessions/{session_id}/commands": {"type": "task", "content": "Mend it", "model": "nonsense"},
-    "POST /v1/memory": {"content": "Water is wet."},
-    "PATCH /v1/memory/{memory_id}": {"content": "Water is wet.", "version": 1},
-    "POST /v1/memory/conflicts/{conflict_id}": {"settlement": "keep_first"},
-    "POST /v1/memory/import": {"notes": [{"content": "Water is wet."}]},
-    "POST /v1/tokens": {"user": "eve"},
-}
-
-
-async def ask(house: House, route: str, session_id: str, **headers: str) -> httpx.Response:
-    method, _, path = route.partition(" ")
-    blob = await house.server.app.state.services.event_log.keep_blob(session_id, b'{"large": true}')
-    path = path.format(
-        session_id=session_id,
-        memory_id="mem_1",
-        token_id="tok_1",
-        seq=1,
-        name="none.js",
-        blob_id=blob["id"],
-        conflict_id="con_1",
-        clean_up_id="cln_1",
-    )
-    query = {"q": "water"} if path.endswith("/search") else None
-    async with httpx.AsyncClient(base_url=house.url) as http:
-        return await http.request(method, path, json=BODIES.get(route), params=query, headers=headers)
 
 
 def ranked(least: dict[str, set[str]]) -> Iterator[tuple[str, int]]:
@@ -231,20 +206,6 @@ async def test_a_session_is_not_there_for_who_is_no_member(tmp_path: Path) -> No
 
 def _what(route: str) -> str:
     return "blob" if "blob" in route else "session"
-
-
-def commands_for(session_id: str) -> Iterator[dict[str, Any]]:
-    """One of each type, as small as it can be, none of which begins a task."""
-    schemas = component_schemas()
-    for kind in COMMAND_CLASSES:
-        command = {**example(kind.__name__, schemas), "session_id": session_id}
-        if command["type"] in ("task", "retry", "message"):
-            command |= {"task": {"model": "nonsense"}, "message": {"delivery": "queue"}}.get(command["type"], {})
-        if command["type"] == "update_memory":
-            command["content"] = "Water is wet."
-        if "user" in command:
-            command["user"] = "somebody"
-        yield command
 
 
 async def test_every_command_answers_each_role_as_it_may(tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ from websockets.asyncio.client import connect
 
 from live_server import HEADERS, TOKEN, open_server, receive, running_server
 from vgproject.access.tokens import Tokens
+from vgproject.audit import AuditTrail
 from vgproject.auth import COOKIE, Authenticator
 from vgproject.errors import UnauthenticatedError
+from vgproject.repositories.audit_store import open_audit_store
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
 from vgproject.repositories.unit_of_work import Database
 from vgproject.schema.access import NewToken
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.secrets import SecretMask
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -112,12 +115,18 @@ async def test_a_token_expires_and_its_use_is_noted_to_the_minute(database_url: 
 
 async def test_a_browser_is_signed_in_once_by_a_code_and_out_at_the_end_of_its_cookie(tmp_path: Path) -> None:
     now = utc_now()
-    tokens = Tokens(Database(sqlite_file(tmp_path / "none.db")), now=lambda: now, new_id=new_id)
-    authenticator = Authenticator(tmp_path, TOKEN, tokens, now=lambda: now)
+    database = Database(sqlite_file(tmp_path / "vgproject.db"))
+    await database.upgrade()
+    tokens = Tokens(database, now=lambda: now, new_id=new_id)
+    audit = AuditTrail(database, open_audit_store(database.url), "srv_1", now=lambda: now, secrets=SecretMask())
+    authenticator = Authenticator(tmp_path, TOKEN, tokens, audit, now=lambda: now)
     code = authenticator.new_code()
-    cookie = authenticator.take_code(code, "::1")
+    cookie = await authenticator.take_code(code, "::1")
     with pytest.raises(UnauthenticatedError):
-        authenticator.take_code(code, "::1")
+        await authenticator.take_code(code, "::1")
+    authenticator.close()
+    await audit.close()
+    await database.close()
     assert authenticator.of_cookie(cookie)
     expires, _, signature = cookie.partition(".")
     for wrong in ("", cookie[:-1], f"{int(expires) + 1}.{signature}", f".{signature}", "ü.ü"):

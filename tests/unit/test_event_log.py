@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from databases import Postgres
 from vgproject.broker.in_process import InProcessBroker
-from vgproject.errors import NotFoundError, UnavailableError, VgprojectError
+from vgproject.errors import ConflictError, NotFoundError, UnavailableError, VgprojectError
 from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, StoredEvent, open_event_log
 from vgproject.models.tables import SessionRow
 from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
@@ -25,6 +25,7 @@ from vgproject.schema.events import (
     AgentMessage,
     ApprovalRequested,
     ApprovalResolved,
+    ControlChanged,
     TaskCancelled,
     TaskCompleted,
     TaskQueued,
@@ -133,6 +134,31 @@ async def test_a_session_keeps_what_it_waits_for_and_a_command_its_answer(
     assert await waiting() == ["a/2"]
     async with database.unit_of_work() as work:
         assert await work.commands.get("scope") == {"decision": "deny"}
+
+
+async def test_what_is_for_who_holds_control_is_stored_for_nobody_else_also_in_the_same_commit(
+    event_log: EventLog, database: Database
+) -> None:
+    def control(holder: str | None) -> list[NewEvent]:
+        return [NewEvent(ControlChanged(holder=holder), Actor(kind="user", id="ann"))]
+
+    results = await asyncio.gather(
+        event_log.append("one", [message("a")], holders=(None, "bob")),
+        event_log.append("one", control("ann"), holders=(None,)),
+        event_log.append("one", control("bob"), holders=(None,)),
+        event_log.append("one", [message("b")], holders=(None, "bob")),
+        event_log.append("one", [message("c")], holders=(None, "ann")),
+        event_log.append("one", [message("d")]),
+        event_log.append("two", [message("e")], holders=(None, "bob")),
+        return_exceptions=True,
+    )
+    assert [getattr(result, "code", "") for result in results] == ["", "", *["control_held"] * 2, "", "", ""]
+    async with database.unit_of_work() as work:
+        assert (await work.sessions.get("one")).holder == "ann"
+    await event_log.append("one", control(None), holders=("ann",))
+    with pytest.raises(ConflictError, match="Nobody holds control"):
+        await event_log.append("one", control("bob"), holders=("ann",))
+    await event_log.append("one", [message("f")], holders=(None, "bob"))
 
 
 async def test_an_unknown_session_is_an_error_that_disturbs_no_other(event_log: EventLog) -> None:

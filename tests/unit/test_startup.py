@@ -35,3 +35,11 @@ def test_nothing_of_embeddings_and_traces_is_loaded_by(program: str, tmp_path: o
     modules = set(run.stdout.rpartition("loaded:")[2].split())
     assert "vgproject" in modules
     assert modules & HEAVY == set()
+
+
+def test_the_prompt_is_loaded_only_where_somebody_types() -> None:
+    program = f"{HELP}\nimport vgproject.cli.tasks, vgproject.cli.sessions, sys\nprint('loaded:', *sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = set(run.stdout.rpartition("loaded:")[2].split())
+    assert "vgproject.cli.follow" in modules
+    assert modules & {"prompt_toolkit"} == set()

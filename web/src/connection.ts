@@ -3,7 +3,7 @@ import { Failure } from "./failure";
 import type { Answer, Command, Delta, Event, Snapshot, Subscribed, Welcome } from "./protocol";
 
 /** What a session's store is told, in order. */
-export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" }> | Subscribed | Snapshot;
+export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" | "presence" }> | Subscribed | Snapshot;
 
 export type ConnectionStatus =
   | { kind: "connecting" }
@@ -155,6 +155,7 @@ export class Connection {
       case "snapshot":
         return this.listener.onFrame(frame.session.session_id, frame);
       case "pong":
+      case "presence": // The page does not show yet who is here.
       case "subscribed_memory": // The page does not follow the memory yet.
       case "memory_snapshot":
         return;

@@ -28,7 +28,14 @@ export type Command =
   | UnsubscribeMemory
   | AddMember
   | RemoveMember
-  | SetRole;
+  | SetRole
+  | SetPresence
+  | Comment
+  | ResolveComment
+  | RequestControl
+  | HandOver
+  | ReleaseControl
+  | RevokeApprovals;
 export type Outgoing = Event | Delta | MemoryFrame | Answer | Frames;
 export type Event =
   | SessionCreatedEvent
@@ -88,8 +95,13 @@ export type Event =
   | MemoryMergedEvent
   | MemberJoinedEvent
   | MemberLeftEvent
-  | RoleChangedEvent;
-export type Delta = TextDelta | ToolArgumentsDelta | ToolOutputDelta | Heartbeat | ServerDraining;
+  | RoleChangedEvent
+  | CommentAddedEvent
+  | CommentResolvedEvent
+  | ControlRequestedEvent
+  | ControlChangedEvent
+  | ApprovalsRevokedEvent;
+export type Delta = TextDelta | ToolArgumentsDelta | ToolOutputDelta | Presence | Heartbeat | ServerDraining;
 export type MemoryFrame = MemoryChanged;
 export type Answer = Ack | ErrorAnswer | Pong | Welcome | Subscribed | Snapshot | MemorySubscribed | MemorySnapshot;
 /**
@@ -751,6 +763,120 @@ export interface SetRole {
    * As in ``add_member``.
    */
   role: ("viewer" | "editor" | "approver" | "owner") | null;
+}
+/**
+ * What this connection is seen as in a session that it is subscribed to.
+ */
+export interface SetPresence {
+  type: "set_presence";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  /**
+   * ``typing`` is to be said again every few seconds: else it is ``watching`` again.
+   */
+  status: "watching" | "typing" | "away";
+}
+/**
+ * A remark of people among themselves: no model is told of it.
+ */
+export interface Comment {
+  type: "comment";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  content: string;
+  /**
+   * The event that it is about.
+   */
+  seq?: number | null;
+  /**
+   * The plan's step that it is about, in the newest plan that has one with this id. With neither it is about the session.
+   */
+  step_id?: string | null;
+}
+export interface ResolveComment {
+  type: "resolve_comment";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  comment_id: string;
+}
+/**
+ * Control of a session is had at once where nobody holds it, else the holder is asked.
+ */
+export interface RequestControl {
+  type: "request_control";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+}
+/**
+ * By who holds control, or an owner of the session: to somebody else, or to oneself.
+ */
+export interface HandOver {
+  type: "hand_over";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  user: string;
+}
+/**
+ * By who holds control, or an owner of the session: then nobody holds it.
+ */
+export interface ReleaseControl {
+  type: "release_control";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+}
+/**
+ * What a person has approved for the session is asked again from the next turn on.
+ */
+export interface RevokeApprovals {
+  type: "revoke_approvals";
+  /**
+   * Chosen by the client; the answer has it too. Without it the command cannot be repeated safely.
+   */
+  id?: string | null;
+  /**
+   * The session that the command is for.
+   */
+  session_id?: string | null;
+  /**
+   * Whose approvals; default: one's own. Those of others are for an owner of the session.
+   */
+  user?: string | null;
 }
 export interface SessionCreatedEvent {
   type: "session_created";
@@ -3220,6 +3346,212 @@ export interface RoleChangedData {
   blob?: Blob | null;
 }
 /**
+ * A remark of people among themselves, which no model is told of. It is about an event, a step of a plan (then the
+ * envelope has the task), or the session.
+ */
+export interface CommentAddedEvent {
+  type: "comment_added";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: CommentAddedData;
+}
+/**
+ * A remark of people among themselves, which no model is told of. It is about an event, a step of a plan (then the
+ * envelope has the task), or the session.
+ */
+export interface CommentAddedData {
+  comment_id: string;
+  content: string;
+  /**
+   * The event that it is about.
+   */
+  seq?: number | null;
+  /**
+   * The plan's step that it is about.
+   */
+  step_id?: string | null;
+  blob?: Blob | null;
+}
+export interface CommentResolvedEvent {
+  type: "comment_resolved";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: CommentResolvedData;
+}
+export interface CommentResolvedData {
+  comment_id: string;
+  /**
+   * The user who resolved it first.
+   */
+  resolved_by: string;
+  blob?: Blob | null;
+}
+/**
+ * Somebody asks who holds control to hand it over.
+ */
+export interface ControlRequestedEvent {
+  type: "control_requested";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: ControlRequestedData;
+}
+/**
+ * Somebody asks who holds control to hand it over.
+ */
+export interface ControlRequestedData {
+  /**
+   * Who asks.
+   */
+  user: string;
+  /**
+   * Who is asked.
+   */
+  holder: string;
+  blob?: Blob | null;
+}
+/**
+ * While somebody holds control, only this user and the session's owners steer its tasks.
+ */
+export interface ControlChangedEvent {
+  type: "control_changed";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: ControlChangedData;
+}
+/**
+ * While somebody holds control, only this user and the session's owners steer its tasks.
+ */
+export interface ControlChangedData {
+  /**
+   * ``null``: nobody holds it from now on, so that all editors steer.
+   */
+  holder: string | null;
+  blob?: Blob | null;
+}
+/**
+ * What a person has approved for the session does not count any more.
+ */
+export interface ApprovalsRevokedEvent {
+  type: "approvals_revoked";
+  session_id: string;
+  /**
+   * Counts 1, 2, 3, … within the session, without holes.
+   */
+  seq: number;
+  /**
+   * Names the log: a cursor from another epoch says nothing about this one.
+   */
+  epoch: string;
+  /**
+   * UTC, ISO 8601 with milliseconds.
+   */
+  time: string;
+  /**
+   * None where the event is not of a task.
+   */
+  task_id?: string | null;
+  /**
+   * None where the event is not of a phase.
+   */
+  phase?: string | null;
+  actor: Actor;
+  data: ApprovalsRevokedData;
+}
+/**
+ * What a person has approved for the session does not count any more.
+ */
+export interface ApprovalsRevokedData {
+  /**
+   * Whose approvals.
+   */
+  user: string;
+  /**
+   * What they were for: tools, or a tool with its command.
+   */
+  approvals: string[];
+  blob?: Blob | null;
+}
+/**
  * Also ``reasoning_delta``. ``offset``: how many characters of this message came before.
  */
 export interface TextDelta {
@@ -3266,6 +3598,40 @@ export interface ToolOutputDelta {
    */
   offset: number;
   text: string;
+}
+/**
+ * Who follows the session through the server process that sends this; each frame has all of them.
+ */
+export interface Presence {
+  type: "presence";
+  session_id: string;
+  /**
+   * Those who type first, then by name.
+   */
+  people: PersonHere[];
+  /**
+   * How many people are here besides those who are named.
+   */
+  more?: number;
+}
+/**
+ * A user who follows the session, by however many connections.
+ */
+export interface PersonHere {
+  user: string;
+  /**
+   * Of several connections: ``typing`` where one is, else ``watching`` where one is.
+   */
+  status: "watching" | "typing" | "away";
+  /**
+   * When the status began, UTC, ISO 8601 with milliseconds.
+   */
+  since: string;
+  connections: number;
+  /**
+   * The names of their clients, as ``hello`` gave them, each once and not more than ten.
+   */
+  clients: string[];
 }
 export interface Heartbeat {
   type: "heartbeat";
@@ -3559,6 +3925,10 @@ export interface SessionView {
    * Who may see the session, besides the server's owners.
    */
   members?: MemberView[];
+  /**
+   * The user who holds control; nobody does where there is none.
+   */
+  holder?: string | null;
   tasks?: TaskView[];
 }
 export interface MemberView {

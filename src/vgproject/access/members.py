@@ -4,7 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from vgproject.access.permissions import COMMANDS, DECIDE, ROLES, Caller, Need, expect_role, may, role_of, weakens
+from vgproject.access.permissions import (
+    COMMANDS,
+    DECIDE,
+    MANAGE,
+    ROLES,
+    Caller,
+    Need,
+    expect_role,
+    may,
+    role_of,
+    weakens,
+)
 from vgproject.errors import CommandError, ConflictError, ForbiddenError
 from vgproject.models.tables import MemberRow
 from vgproject.repositories.event_store import no_such_session
@@ -15,6 +26,7 @@ from vgproject.schema.events import MemberJoined, MemberLeft, RoleChanged
 from vgproject.schema.settings import SessionSettings
 
 MemberCommand = c.AddMember | c.RemoveMember | c.SetRole
+MemberChange = MemberJoined | MemberLeft | RoleChanged
 ACCESS_EVENTS = frozenset({MemberLeft.type, RoleChanged.type})
 """After these somebody may see less than before."""
 
@@ -22,7 +34,8 @@ ACCESS_EVENTS = frozenset({MemberLeft.type, RoleChanged.type})
 class Members:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._changing = asyncio.Lock()
+        self.changes = asyncio.Lock()
+        """Held while members change, or what depends on who is one."""
 
     async def allow(self, command: c.AnyCommand, caller: Caller) -> None:
         """Raises `ForbiddenError`, and `NotFoundError` (``no_such_session``) as for a session that is not there."""
@@ -51,6 +64,10 @@ class Members:
             f"This needs the role {need.role!r} in the session, and {caller.user_id!r} has the role {role!r}."
         )
 
+    async def manages(self, work: UnitOfWork, session_id: str, caller: Caller) -> bool:
+        """Whether the caller is an owner of the session. Raises `NotFoundError` (``no_such_session``)."""
+        return MANAGE.is_met(await self._role(work, session_id, caller), caller)
+
     async def _role(self, work: UnitOfWork, session_id: str, caller: Caller) -> Role:
         """That in the session; the caller's token may allow less."""
         if caller.role == "owner":
@@ -73,10 +90,10 @@ class Members:
             await self.expect(session_id, caller, DECIDE)
 
     @asynccontextmanager
-    async def changing(self, command: MemberCommand) -> AsyncIterator[MemberJoined | MemberLeft | RoleChanged]:
+    async def changing(self, command: MemberCommand) -> AsyncIterator[MemberChange]:
         """What is to be stored before this ends: no other change comes in between. Raises `ConflictError`."""
         assert command.session_id
-        async with self._changing:
+        async with self.changes:
             async with self._database.unit_of_work() as work:
                 members = await work.members.list_of(command.session_id)
             yield _change(command, {row.user_id: row for row in members})
@@ -88,7 +105,7 @@ def _leave_or(need: Need, command: c.AnyCommand, caller: Caller) -> Need:
     return Need("session", "viewer") if leaves else need
 
 
-def _change(command: MemberCommand, members: dict[str, MemberRow]) -> MemberJoined | MemberLeft | RoleChanged:
+def _change(command: MemberCommand, members: dict[str, MemberRow]) -> MemberChange:
     user = command.user
     if isinstance(command, c.AddMember):
         if user in members:

@@ -25,6 +25,8 @@ class Caller:
     client: str = ""
     token_id: str | None = None
     """The API token that the caller is known by."""
+    address: str = ""
+    """Where the connection came from; empty where there is none."""
     expires_at: datetime | None = None
 
     @property
@@ -90,6 +92,13 @@ COMMANDS: Mapping[str, Need] = {
     "add_member": MANAGE,
     "remove_member": MANAGE,
     "set_role": MANAGE,
+    "set_presence": SEE,
+    "comment": EDIT,
+    "resolve_comment": EDIT,
+    "request_control": EDIT,
+    "hand_over": EDIT,
+    "release_control": EDIT,
+    "revoke_approvals": DECIDE,
 }
 
 ROUTES: Mapping[tuple[str, str], Need] = {
@@ -109,7 +118,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("PATCH", "/v1/sessions/{session_id}"): INNER,
     ("DELETE", "/v1/sessions/{session_id}"): MANAGE,
     ("POST", "/v1/sessions/{session_id}/tasks"): INNER,
-    ("POST", "/v1/sessions/{session_id}/commands"): INNER,
+    ("POST", "/v1/sessions/{session_id}/commands"): SEE,
     ("GET", "/v1/sessions/{session_id}/events"): SEE,
     ("GET", "/v1/sessions/{session_id}/turns"): SEE,
     ("GET", "/v1/sessions/{session_id}/diff"): SEE,
@@ -135,7 +144,23 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/v1/tokens"): Need("server", "owner"),
     ("POST", "/v1/tokens"): Need("server", "owner"),
     ("DELETE", "/v1/tokens/{token_id}"): Need("server", "owner"),
+    ("GET", "/v1/audit"): Need("server", "owner"),
 }
+
+BY_COMMAND: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("POST", "/v1/sessions"),
+        ("PATCH", "/v1/sessions/{session_id}"),
+        ("POST", "/v1/sessions/{session_id}/tasks"),
+        ("POST", "/v1/sessions/{session_id}/commands"),
+        ("POST", "/v1/memory"),
+        ("POST", "/v1/memory/conflicts/{conflict_id}"),
+        ("POST", "/v1/memory/{memory_id}/restore"),
+        ("PATCH", "/v1/memory/{memory_id}"),
+        ("DELETE", "/v1/memory/{memory_id}"),
+    }
+)
+"""Routes that carry out a command, which the audit trail has then; every other one that is no ``GET`` it has itself."""
 
 
 def role_of(text: str) -> Role:

@@ -2,16 +2,26 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vgproject.event_log import StoredEvent
+from vgproject.schema.access import EVERYBODY, Role
 from vgproject.schema.base import JsonObject
-from vgproject.schema.events import ApprovalRequested, ApprovalResolved, TaskQueued
+from vgproject.schema.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    ApprovalsRevoked,
+    MemberJoined,
+    MemberLeft,
+    RoleChanged,
+    SessionCreated,
+    TaskQueued,
+)
 from vgproject.schema.settings import Approvals
 from vgproject.tools.base import Effect
 
@@ -105,19 +115,52 @@ class ApprovalPolicy:
         return None
 
 
-class SessionGrants:
-    """What people have approved for the whole session, taken from its events.
+GRANT_TYPES = frozenset(
+    kind.type
+    for kind in (
+        ApprovalRequested,
+        ApprovalResolved,
+        ApprovalsRevoked,
+        MemberJoined,
+        MemberLeft,
+        RoleChanged,
+        SessionCreated,
+        TaskQueued,
+    )
+)
+"""What `SessionGrants` are made of."""
 
-    It is approved to whom it was asked for: to the tasks of the person who gave the task.
+
+class Grant(NamedTuple):
+    what: str
+    """As `grant_of` names it."""
+    to: str
+    """The person whose tasks it is for: who gave the task that asked."""
+    by: str
+    """The person who approved it."""
+
+
+class SessionGrants:
+    """What people have approved for the whole session, taken from its events, and so for no other session or fork.
+
+    It counts for the tasks of the person for whom it was asked, and no longer than who approved it may: it ends when
+    this person withdraws it, is removed, or is no approver any more, and does not come back with the role.
     """
 
     def __init__(self) -> None:
         self._asked: dict[str, tuple[str, ApprovalRequested]] = {}
         self._givers: dict[str, str] = {}
-        self._granted: dict[str, set[str]] = {}
+        self._grants: set[Grant] = set()
+        self._members: dict[str, Role | None] = {}
 
     def to(self, task_id: str) -> Set[str]:
-        return self._granted.get(self._givers.get(task_id, ""), frozenset())
+        """What the task need not ask for."""
+        giver = self._givers.get(task_id, "")
+        return {grant.what for grant in self._grants if grant.to == giver}
+
+    def by(self, user: str) -> list[str]:
+        """What the user has approved that still counts."""
+        return sorted({grant.what for grant in self._grants if grant.by == user})
 
     def take(self, event: StoredEvent) -> None:
         frame = event.frame()
@@ -129,8 +172,32 @@ class SessionGrants:
             case ApprovalResolved() as resolved:
                 giver, asked = self._asked.pop(resolved.approval_id, ("", None))
                 if asked and resolved.decision == "approve_for_session":
-                    grant = grant_of(asked.tool, resolved.arguments or asked.arguments)
-                    self._granted.setdefault(giver, set()).add(grant)
+                    what = grant_of(asked.tool, resolved.arguments or asked.arguments)
+                    self._grants.add(Grant(what, to=giver, by=resolved.resolved_by))
+            case ApprovalsRevoked() as revoked:
+                self._end(lambda grant: grant.by == revoked.user)
+            case SessionCreated() as created:
+                self._members[created.owner] = "owner"
+            case MemberJoined() as member:
+                self._members[member.user] = member.role
+            case RoleChanged() as member:
+                self._members[member.user] = member.role
+                self._end_without_role(member.user)
+            case MemberLeft() as member:
+                self._members.pop(member.user, None)
+                self._end_without_role(member.user)
+
+    def _end_without_role(self, user: str) -> None:
+        """After the role of ``user`` has changed: of one person or of everybody."""
+        self._end(lambda grant: user in (grant.by, EVERYBODY) and not self._may_approve(grant.by))
+
+    def _may_approve(self, user: str) -> bool:
+        """A server's owner may without being a member: there it is rather asked once more."""
+        roles = [self._members[name] for name in (user, EVERYBODY) if name in self._members]
+        return any(role in (None, "approver", "owner") for role in roles)
+
+    def _end(self, ends: Callable[[Grant], bool]) -> None:
+        self._grants = {grant for grant in self._grants if not ends(grant)}
 
 
 def grant_of(tool: str, arguments: JsonObject) -> str:

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-from vgproject.agents.approvals import SessionGrants
+from vgproject.agents.approvals import GRANT_TYPES, SessionGrants
 from vgproject.agents.base import TaskInput
 from vgproject.errors import StorageError
 from vgproject.event_log import EventLog, StoredEvent
 from vgproject.schema.base import EventData
 from vgproject.schema.events import (
-    ApprovalRequested,
     ApprovalResolved,
     PlanResolved,
     QuestionAnswered,
@@ -20,7 +19,6 @@ from vgproject.schema.events import (
     SettingsUpdated,
     TaskCancelRequested,
     TaskPauseRequested,
-    TaskQueued,
     TaskResumed,
     UserMessage,
 )
@@ -32,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 READ_AGAIN_SECONDS = 1.0
 
-GRANT_TYPES = frozenset((ApprovalRequested.type, ApprovalResolved.type, TaskQueued.type))
 CONTROL_TYPES = GRANT_TYPES | frozenset(
     data.type
     for data in (

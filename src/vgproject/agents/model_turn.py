@@ -158,6 +158,7 @@ class ModelTurns:
         reply = await self._request(call, message_id)
         usage = reply.usage.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
         response = secrets.mask_json(dump_response(reply.response))
+        await context.control.catch_up()  # What is withdrawn before the calls are judged does not count for them.
         async with context.services.database.unit_of_work() as work:
             await work.turns.put(
                 TurnRow(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vgproject.cli.client import Client
-from vgproject.cli.follow import create_view, follow_task
+from vgproject.cli.follow import follow_task
+from vgproject.cli.live import create_view
 from vgproject.cli.tasks import open_server
 from vgproject.config import Config, Loaded, load_config
 from vgproject.errors import UnavailableError

@@ -3,11 +3,10 @@
 import sys
 from typing import Any, Protocol
 
-from rich.console import Console
-
-from vgproject.cli.answers import ask
+from vgproject.cli.answers import with_resume
+from vgproject.cli.asking import ask
 from vgproject.cli.client import Client
-from vgproject.cli.live import ENDS, JsonView, LiveView
+from vgproject.cli.live import ENDS
 from vgproject.errors import VgprojectError
 from vgproject.repositories.event_store import ASKS, BUDGET, PAUSES, SETTLES
 
@@ -17,11 +16,6 @@ INTERRUPTED = 130
 
 class View(Protocol):
     def show(self, frame: dict[str, Any]) -> None: ...
-
-
-def create_view(*, as_json: bool) -> View:
-    console = Console()
-    return JsonView(console) if as_json else LiveView(console)
 
 
 async def follow_task(client: Client, session_id: str, task_id: str, view: View, *, after: int = 0) -> int:
@@ -37,15 +31,16 @@ async def follow_task(client: Client, session_id: str, task_id: str, view: View,
         if frame["type"] in ENDS:
             return ENDS[frame["type"]]
         if frame["type"] in ASKS or frame["type"] in PAUSES:
-            asked[_question_id(frame)] = frame
+            asked[question_id(frame)] = frame
         elif frame["type"] in SETTLES or frame["type"] == "task_resumed":
-            asked.pop(_question_id(frame), None)
+            asked.pop(question_id(frame), None)
         if asked and frame.get("seq", 0) >= head_seq and not await _answer(client, session_id, asked):
             return NEEDS_ANSWER
     raise AssertionError("following has no end")
 
 
-def _question_id(frame: dict[str, Any]) -> str:
+def question_id(frame: dict[str, Any]) -> str:
+    """By which an event that asks, and the one that settles it, name the same question."""
     field = ASKS.get(frame["type"]) or SETTLES.get(frame["type"])
     return str(frame["data"][field]) if field else BUDGET
 
@@ -62,9 +57,8 @@ async def _answer(client: Client, session_id: str, asked: dict[str, dict[str, An
     if command is None:
         return False
     try:
-        await client.command(session_id, **command)
-        if command["type"] in ("update_settings", "message"):
-            await client.command(session_id, type="resume")
+        for said in with_resume(command):
+            await client.command(session_id, **said)
     except VgprojectError as error:
         if error.code not in ("already_resolved", "not_waiting"):
             raise

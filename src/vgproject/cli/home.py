@@ -17,6 +17,19 @@ class ServerAddress:
     token: str
     tls_cert: Path | None = None
     """The server's own certificate where it is known: then that one alone counts."""
+    home: Path | None = None
+    """Where it was found: started anew, it may have another address there."""
+    embedded: bool = False
+    """It ends with this process."""
+
+    def found_again(self) -> "ServerAddress":
+        """As it is now."""
+        if self.home is None:
+            return self
+        try:
+            return find_server(self.home)
+        except UnavailableError:
+            return self
 
 
 @contextmanager
@@ -43,8 +56,8 @@ def find_server(home: Path) -> ServerAddress:
     try:
         known = json.loads((home / "server.json").read_text())
         pinned = Path(known["tls_cert"]) if known.get("tls_cert") else None
-        return ServerAddress(known["url"], (home / "token").read_text().strip(), pinned)
-    except FileNotFoundError as error:
+        return ServerAddress(known["url"], (home / "token").read_text().strip(), pinned, home)
+    except (FileNotFoundError, ValueError) as error:
         raise UnavailableError(
             f"No server has run with {home}: start one with `vgproject serve`.", code="no_server"
         ) from error

@@ -4,11 +4,10 @@ import asyncio
 import json
 import shutil
 import sysconfig
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vgproject import __version__
-from vgproject.config import PROVIDER_VARIABLES, SECRETS, Loaded, load_config, make_home
+from vgproject.config import PROVIDER_VARIABLES, Loaded, is_secret, load_config, make_home, options_of
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.errors import ModelError, UnavailableError, VgprojectError
 from vgproject.llm.llm import Llm
@@ -51,8 +50,8 @@ def print_asyncapi() -> int:
 def examine(options: dict[str, Any]) -> int:
     """Print every setting with its source, and what is found; 1 if something that is needed is not there."""
     loaded = load_config(options)
-    for option, value in _options(loaded.config.model_dump(mode="json")):
-        shown = "(hidden)" if SECRETS & set(option.split(".")) and value else mask_password(str(value))
+    for option, value in options_of(loaded.config):
+        shown = "(hidden)" if is_secret(option) and value else mask_password(str(value))
         print(f"{option:<26} {shown}  [{loaded.sources.get(option, 'default')}]")
     for name in PROVIDER_VARIABLES:
         print(f"{name:<26} {'set' if name in loaded.provider_environment else 'not set'}")
@@ -64,15 +63,6 @@ def examine(options: dict[str, Any]) -> int:
     for works, text in findings:
         print(f"{'✓' if works else '✗'} {text}")
     return 0 if all(works for works, _ in findings) else 1
-
-
-def _options(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every option by its dotted path."""
-    for name, value in table.items():
-        if isinstance(value, Mapping) and value:
-            yield from _options(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 def _find_git() -> tuple[bool, str]:

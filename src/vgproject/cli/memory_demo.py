@@ -9,8 +9,7 @@ from typing import Any
 
 from vgproject.cli.client import Client
 from vgproject.cli.demo import load_sample_config, make_sample
-from vgproject.cli.follow import create_view
-from vgproject.cli.live import ENDS
+from vgproject.cli.live import ENDS, create_view
 from vgproject.cli.tasks import open_server
 
 FIRST = "How does the shopping cart take off a discount?"

@@ -13,8 +13,11 @@ from vgproject.schema.events import (
     EVENT_TYPES,
     ApprovalRequested,
     ApprovalResolved,
+    ApprovalsRevoked,
+    MemberLeft,
     PlanResolved,
     QuestionAnswered,
+    RoleChanged,
     SettingsUpdated,
     TaskCancelRequested,
     TaskResumed,
@@ -23,7 +26,14 @@ from vgproject.schema.frames import EventFrame
 
 NOBODY = Actor(kind="server", id="replay")
 QUESTIONS = (*ASKS, *PAUSES)
-ANCHORED = (SettingsUpdated.type, TaskResumed.type, TaskCancelRequested.type)
+ANCHORED = (
+    SettingsUpdated.type,
+    TaskResumed.type,
+    TaskCancelRequested.type,
+    ApprovalsRevoked.type,
+    MemberLeft.type,
+    RoleChanged.type,
+)
 
 
 class Labels:

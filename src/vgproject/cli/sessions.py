@@ -1,4 +1,4 @@
-"""Looking at sessions and what they changed, on a server: ``sessions``, ``events``, ``diff``, ``apply``."""
+"""Looking at sessions and what they changed, on a server: ``events``, ``diff``, ``apply``."""
 
 import asyncio
 import sys
@@ -8,15 +8,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.syntax import Syntax
 from rich.table import Column, Table
 
+from vgproject.cli.changes import applied_lines, diff_lines
 from vgproject.cli.client import Client
-from vgproject.cli.follow import create_view
+from vgproject.cli.live import create_view
+from vgproject.cli.styles import styles_of_stdout
 from vgproject.cli.tasks import open_server
 from vgproject.config import load_config
 from vgproject.errors import NotFoundError
-from vgproject.utils.text import to_json, without_controls
+from vgproject.utils.text import without_controls
 
 
 def with_client(work: Callable[[Client], Awaitable[int]], options: dict[str, Any], server: str | None) -> int:
@@ -27,22 +28,6 @@ def with_client(work: Callable[[Client], Awaitable[int]], options: dict[str, Any
             return await work(Client(address))
 
     return asyncio.run(run())
-
-
-def list_sessions(options: dict[str, Any], *, server: str | None, as_json: bool) -> int:
-    async def work(client: Client) -> int:
-        sessions = await client.request("GET", "/v1/sessions")
-        if as_json:
-            print(to_json(sessions, indent=2))
-            return 0
-        table = Table("session", "status", "title", "project", "updated", box=None)
-        for session in sessions:
-            names = ("session_id", "status", "title", "project", "updated_at")
-            table.add_row(*(escape(without_controls(session[name])) for name in names))
-        Console().print(table)
-        return 0
-
-    return with_client(work, options, server)
 
 
 def show_events(
@@ -70,7 +55,7 @@ def show_diff(session_id: str | None, options: dict[str, Any], *, server: str | 
     async def work(client: Client) -> int:
         diff = await client.request("GET", f"/v1/sessions/{await _or_last(client, session_id)}/diff")
         if sys.stdout.isatty():
-            Console().print(Syntax(without_controls(diff), "diff", background_color="default"))
+            print(diff_lines(styles_of_stdout(), diff))
         else:
             sys.stdout.write(diff)
         return 0
@@ -81,12 +66,7 @@ def show_diff(session_id: str | None, options: dict[str, Any], *, server: str | 
 def apply_changes(session_id: str | None, options: dict[str, Any], *, server: str | None) -> int:
     async def work(client: Client) -> int:
         applied = await client.request("POST", f"/v1/sessions/{await _or_last(client, session_id)}/apply")
-        for change in applied["files"]:
-            print(
-                f"{change['change']:>9} {without_controls(change['path'])} +{change['additions']} -{change['deletions']}"
-            )
-        if not applied["files"]:
-            print("There is nothing to apply.")
+        print("\n".join(applied_lines(applied["files"])))
         return 0
 
     return with_client(work, options, server)

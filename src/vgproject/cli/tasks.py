@@ -4,14 +4,18 @@ import asyncio
 import gc
 import resource
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, Protocol
+
+from rich.console import Console
 
 from vgproject.cli.client import Client
-from vgproject.cli.follow import INTERRUPTED, create_view, follow_task
+from vgproject.cli.follow import INTERRUPTED, NEEDS_ANSWER, follow_task
 from vgproject.cli.home import ServerAddress, find_server, hold_home
+from vgproject.cli.live import create_view
 from vgproject.cli.logs import set_up_logging
 from vgproject.config import Config, Loaded, load_config
 from vgproject.enhanced_server import EnhancedRAServer
@@ -20,14 +24,19 @@ from vgproject.utils.addresses import is_loopback
 from vgproject.utils.secrets import SecretMask
 
 
-def serve(options: dict[str, Any]) -> int:
+class Visit(Protocol):
+    async def __call__(self, client: Client, session_id: str, *, home: Path, until_idle: bool) -> int: ...
+
+
+def serve(options: dict[str, Any], *, create_server: Callable[[Loaded], EnhancedRAServer] = EnhancedRAServer) -> int:
+    """Until a signal; the exit code."""
     loaded = load_config(options)
     secrets = SecretMask(loaded.own_secrets())
     set_up_logging(loaded.config.log_format, secrets)
     for sentence in loaded.unknown:
         print(sentence, file=sys.stderr, flush=True)
     _check_project(loaded)
-    server = EnhancedRAServer(loaded)
+    server = create_server(loaded)
     if warning := _warn_if_open(loaded.config):
         print(warning, file=sys.stderr, flush=True)
 
@@ -101,8 +110,8 @@ async def _run(loaded: Loaded, content: str, request: dict[str, Any], *, server:
         except VgprojectError:
             await client.request("DELETE", f"/v1/sessions/{session_id}")
             raise
-        code = await follow_task(client, session_id, task["task_id"], create_view(as_json=as_json))
-    if not as_json:
+        code = await _show_task(client, session_id, task["task_id"], address, config, as_json=as_json)
+    if not as_json and code in (0, 1):
         print(f"Session {session_id}: see `vgproject diff {session_id}`, then `vgproject apply {session_id}`.")
     return code
 
@@ -115,9 +124,37 @@ async def _attach(loaded: Loaded, session_id: str, *, server: str | None, as_jso
     async with open_server(loaded, server) as address:
         client = Client(address)
         session = await client.request("GET", f"/v1/sessions/{session_id}")
-        if not session["tasks"]:
-            return 0
-        return await follow_task(client, session_id, session["tasks"][-1]["task_id"], create_view(as_json=as_json))
+        last = session["tasks"][-1]["task_id"] if session["tasks"] else None
+        return await _show_task(client, session_id, last, address, loaded.config, as_json=as_json, stay=True)
+
+
+async def _show_task(
+    client: Client,
+    session_id: str,
+    task_id: str | None,
+    address: ServerAddress,
+    config: Config,
+    *,
+    as_json: bool,
+    stay: bool = False,
+) -> int:
+    """Where somebody can type, until they leave or the session is idle (``stay``: only the former); else the task."""
+    if as_json or not _is_typed_at():
+        return await follow_task(client, session_id, task_id, create_view(as_json=as_json)) if task_id else 0
+    visit: Visit = resolve_name("vgproject.cli.terminal.visit:visit")
+    code = await visit(client, session_id, home=config.home, until_idle=not stay)
+    if code in (INTERRUPTED, NEEDS_ANSWER):
+        sys.stderr.write(_left(session_id, address))
+    return code
+
+
+def _is_typed_at() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and not Console().is_dumb_terminal
+
+
+def _left(session_id: str, address: ServerAddress) -> str:
+    where = "is kept, and waits for a server" if address.embedded else "goes on at the server"
+    return f"The task {where}: `vgproject attach {session_id}` shows it again.\n"
 
 
 def _interruptible(work: Any) -> int:
@@ -170,7 +207,7 @@ async def _embedded_server(loaded: Loaded) -> AsyncIterator[ServerAddress]:
         await serving
     try:
         assert server.authenticator is not None
-        yield ServerAddress(ready.result(), server.authenticator.token)
+        yield ServerAddress(ready.result(), server.authenticator.token, embedded=True)
     finally:
         server.stop()
         await serving

@@ -79,7 +79,11 @@ class ConflictBook:
         if found.status != "open":
             by = (found.settled_by or {}).get("id")
             raise ConflictError(
-                f"This was settled already: {found.settlement} by {by}.", code="already_resolved", resolved_by=by
+                f"This was settled already: {found.settlement} by {by}.",
+                code="already_resolved",
+                decision=found.settlement,
+                resolved_by=by,
+                resolved_at=to_wire(found.settled_at) if found.settled_at else None,
             )
         first, second = rows[found.first_id], rows[found.second_id]
         loser = {"keep_first": second, "keep_second": first, "rewrite": first}.get(settlement)

@@ -68,6 +68,8 @@ class SessionRow(Row):
     head_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     waiting: Mapped[str] = mapped_column(default="[]")
     """The questions that wait for a person, as `event_store` writes them."""
+    holder: Mapped[str | None]
+    """Who holds control, as `event_store` writes it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -267,3 +269,41 @@ class TokenRow(Row):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class AuditRow(Row):
+    """A record of the audit trail: `schema.audit.AuditRecord`, of whose fields its hash is made. Only ever added."""
+
+    __tablename__ = "audit_records"
+
+    audit_seq: Mapped[int] = mapped_column(EVENT_ID, primary_key=True, autoincrement=False)
+    time: Mapped[str] = mapped_column(index=True)
+    """As on the wire, because it is hashed so."""
+    server: Mapped[str]
+    action: Mapped[str]
+    outcome: Mapped[str]
+    begun: Mapped[int | None] = mapped_column(BigInteger)
+    code: Mapped[str | None]
+    user: Mapped[str]
+    role: Mapped[str | None]
+    token_id: Mapped[str | None]
+    client: Mapped[str]
+    address: Mapped[str]
+    session_id: Mapped[str | None]
+    command_id: Mapped[str | None]
+    digest: Mapped[str | None]
+    count: Mapped[int]
+    about: Mapped[str]
+    """Its canonical JSON."""
+    previous_hash: Mapped[str]
+    hash: Mapped[str]
+
+
+class AuditHeadRow(Row):
+    """One row: the last record. Who adds to the trail holds it, so that the records of several processes have an order."""
+
+    __tablename__ = "audit_head"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    audit_seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str]

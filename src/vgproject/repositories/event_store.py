@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from vgproject.errors import NotFoundError, VgprojectError
+from vgproject.errors import ConflictError, NotFoundError, VgprojectError
 
 SEQ_BITS = 40
 """An event's id is ``session number << 40 | seq``: eight million sessions with a million million events each."""
@@ -42,8 +42,14 @@ TASK_STATUS = {
 }
 MEMBERS = {"session_created": "owner", "member_joined": "user", "role_changed": "user", "member_left": "user"}
 """Events that say who is a member of the session, and the field that names the user."""
+CONTROL = "control_changed"
+"""The event that says who holds control of the session, in its field ``holder``."""
 ENDS = frozenset({"task_completed", "task_failed", "task_cancelled"})
 _TOUCH_QUESTIONS = frozenset({*ASKS, *SETTLES, *PAUSES, *ENDS, "task_resumed"})
+
+
+Holders = tuple[str | None, ...] | None
+"""Who may hold control of a session for something to be stored in it; by default whoever, or nobody."""
 
 
 class Record(NamedTuple):
@@ -94,6 +100,8 @@ class NewRecord(NamedTuple):
     """The id of what the event asks or settles."""
     member: Member | None = None
     """Who is a member of the session by this event, or is not any more."""
+    holder: str | None = None
+    """Who holds control of the session by this event, where it says so."""
     answer: Answer | None = None
     """That of the command which makes the event, kept with it: after a crash both are there, or neither."""
     user_id: str | None = None
@@ -118,6 +126,7 @@ class Batch(NamedTuple):
     session_id: str
     records: tuple[NewRecord, ...]
     session: NewSession | None = None
+    holders: Holders = None
 
 
 Appended = list[tuple[Record, bool]]
@@ -131,13 +140,16 @@ class StoredSession:
     epoch: str
     waiting: str
     """The questions that wait for a person, as JSON: a list of ``task id/question id``."""
+    holder: str | None = None
+    """Who holds control."""
 
 
 class EventStore(Protocol):
     """Used from one thread at a time. Raises `StorageError` (``disk_full``, ``database_unavailable``)."""
 
     def append(self, batches: Sequence[Batch]) -> list[Appended | VgprojectError]:
-        """All batches in one transaction; a batch for an unknown session has its own error."""
+        """All batches in one transaction; a batch for an unknown session, or one that somebody else holds control of,
+        has its own error."""
 
     def session(self, session_id: str) -> StoredSession:
         """Raises `NotFoundError`."""
@@ -169,6 +181,17 @@ def no_such_session(session_id: str) -> NotFoundError:
     return NotFoundError(f"There is no session {session_id!r}.", code="no_such_session")
 
 
+def refused_by(holder: str | None) -> ConflictError:
+    """For who may not act in a session while ``holder`` holds control."""
+    if holder is None:
+        return ConflictError("Nobody holds control of the session now.", code="not_in_control")
+    return ConflictError(
+        f"{holder!r} holds control of the session: ask by request_control, or an owner of it takes it by hand_over.",
+        code="control_held",
+        holder=holder,
+    )
+
+
 def event_id(number: int, seq: int) -> int:
     return number << SEQ_BITS | seq
 
@@ -192,6 +215,7 @@ class Numbering:
         self._sessions = sessions
         self._known = dict(known)
         self._heads = {session_id: session.head_seq for session_id, session in sessions.items()}
+        self._holders = {session_id: session.holder for session_id, session in sessions.items()}
         self.fresh: defaultdict[str, list[tuple[int, NewRecord]]] = defaultdict(list)
         """The new events of each session, with their seqs."""
 
@@ -199,6 +223,9 @@ class Numbering:
         session_id = batch.session_id
         if session_id not in self._sessions:
             return no_such_session(session_id)
+        holder = self._holders[session_id]
+        if batch.holders is not None and holder not in batch.holders:
+            return refused_by(holder)
         return [self._number(session_id, record) for record in batch.records]
 
     def _number(self, session_id: str, new: NewRecord) -> tuple[Record, bool]:
@@ -208,6 +235,8 @@ class Numbering:
         self._heads[session_id] = seq = self._heads[session_id] + 1
         record = Record(seq, key, new.type, new.payload)
         self.fresh[session_id].append((seq, new))
+        if new.type == CONTROL:
+            self._holders[session_id] = new.holder
         if key:
             self._known[session_id, key] = record
         return record, True
@@ -237,6 +266,7 @@ class SessionChange:
     head_seq: int
     updated_at: str
     waiting: str
+    holder: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,12 +292,14 @@ class TaskChange:
 def session_change(session: StoredSession, records: Sequence[tuple[int, NewRecord]]) -> SessionChange:
     """What these events, with their seqs, say of their session."""
     seq, last = records[-1]
+    held = [record.holder for _, record in records if record.type == CONTROL]
+    holder = held[-1] if held else session.holder
     if all(record.type not in _TOUCH_QUESTIONS for _, record in records):
-        return SessionChange(seq, last.time, session.waiting)
+        return SessionChange(seq, last.time, session.waiting, holder)
     waiting: list[str] = json.loads(session.waiting)
     for _, record in records:
         waiting = waiting_after(waiting, record)
-    return SessionChange(seq, last.time, json.dumps(waiting))
+    return SessionChange(seq, last.time, json.dumps(waiting), holder)
 
 
 def waiting_after(waiting: list[str], record: NewRecord) -> list[str]:

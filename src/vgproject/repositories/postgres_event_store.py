@@ -33,7 +33,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Result = TypeVar("Result")
 
 LOCK_SESSIONS = (
-    "SELECT id, number, head_seq, epoch, waiting FROM sessions WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
+    "SELECT id, number, head_seq, epoch, waiting, holder FROM sessions WHERE id = ANY(%s)"
+    " ORDER BY number FOR NO KEY UPDATE"
 )
 """Who holds a session's row gives its next seqs, and lets go of it by committing them: the order of the locks is the
 order of the commits, so that no reader ever sees a hole. All take them in the same order, so that none wait in a ring."""
@@ -47,8 +48,9 @@ INSERT_EVENTS = (
     " SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[])"
 )
 UPDATE_SESSIONS = (
-    "UPDATE sessions SET head_seq = new.head_seq, updated_at = new.updated_at, waiting = new.waiting"
-    " FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::text[]) AS new(number, head_seq, updated_at, waiting)"
+    "UPDATE sessions SET head_seq = new.head_seq, updated_at = new.updated_at, waiting = new.waiting,"
+    " holder = new.holder FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])"
+    " AS new(number, head_seq, updated_at, waiting, holder)"
     " WHERE sessions.number = new.number"
 )
 INSERT_SESSION = (
@@ -91,7 +93,7 @@ class PostgresEventStore:
         return self._run(lambda connection: _Group(connection, batches).append())
 
     def session(self, session_id: str) -> StoredSession:
-        query = "SELECT number, head_seq, epoch, waiting FROM sessions WHERE id = %s"
+        query = "SELECT number, head_seq, epoch, waiting, holder FROM sessions WHERE id = %s"
         for row in self._rows(query, (stored_text(session_id),)):
             return StoredSession(*row)
         raise no_such_session(session_id)
@@ -197,7 +199,7 @@ class _Group:
         """In a pipeline: nothing is waited for until its end."""
         execute = self._connection.execute
         changes = [(sessions[id_].number, session_change(sessions[id_], records)) for id_, records in fresh.items()]
-        rows = [(number, to.head_seq, to.updated_at, to.waiting) for number, to in changes]
+        rows = [(number, to.head_seq, to.updated_at, to.waiting, _text(to.holder)) for number, to in changes]
         execute(UPDATE_SESSIONS, [list(column) for column in zip(*rows, strict=True)])
         for session_id, records in fresh.items():
             for _, record in records:
@@ -236,6 +238,10 @@ def _page(order: Literal["ASC", "DESC"], *, of_types: bool = False) -> str:
 def _session_values(session_id: str, new: NewSession) -> tuple[object, ...]:
     texts = (stored_text(text) for text in (session_id, new.project, new.title, new.owner))
     return *texts, new.settings, new.epoch, new.time, new.time
+
+
+def _text(value: str | None) -> str | None:
+    return value and stored_text(value)
 
 
 def _blob_values(session_id: str, blob: Blob) -> tuple[object, ...]:

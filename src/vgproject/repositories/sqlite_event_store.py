@@ -37,7 +37,7 @@ MAX_WAL_PAGES = 4_000
 """Where the writer moves them into the file itself: under a load without a pause the thread that does it otherwise never
 comes to the end of the WAL, and only from there it begins anew."""
 INSERT_EVENTS = "INSERT INTO events (id, session_number, key, type, payload) VALUES (?, ?, ?, ?, ?)"
-UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ? WHERE number = ?"
+UPDATE_SESSIONS = "UPDATE sessions SET head_seq = ?, updated_at = ?, waiting = ?, holder = ? WHERE number = ?"
 INSERT_BLOBS = "INSERT OR IGNORE INTO blobs (id, session_id, sha256, content) VALUES (?, ?, ?, ?)"
 INSERT_ANSWERS = "INSERT OR IGNORE INTO commands (scope, session_id, answer) VALUES (?, ?, ?)"
 PUT_MEMBER = "INSERT OR REPLACE INTO members (session_id, user_id, role) VALUES (?, ?, ?)"
@@ -89,9 +89,8 @@ class SqliteEventStore:
     def _sessions_of(self, batches: Sequence[Batch]) -> dict[str, StoredSession]:
         sessions: dict[str, StoredSession] = {}
         for ids in _chunks(list({batch.session_id for batch in batches})):
-            query = (
-                f"SELECT id, number, head_seq, epoch, waiting FROM sessions WHERE id IN ({', '.join('?' * len(ids))})"
-            )
+            marks = ", ".join("?" * len(ids))
+            query = f"SELECT id, number, head_seq, epoch, waiting, holder FROM sessions WHERE id IN ({marks})"
             sessions |= {row[0]: StoredSession(*row[1:]) for row in self._rows(query, ids)}
         return sessions
 
@@ -113,7 +112,7 @@ class SqliteEventStore:
         changes = [(sessions[id_].number, session_change(sessions[id_], records)) for id_, records in fresh.items()]
         self._execute_many(
             UPDATE_SESSIONS,
-            [(to.head_seq, _moment(to.updated_at), to.waiting, number) for number, to in changes],
+            [(to.head_seq, _moment(to.updated_at), to.waiting, to.holder, number) for number, to in changes],
         )
         new = [(session_id, record) for session_id, records in fresh.items() for _, record in records]
         self._execute_many(INSERT_BLOBS, [_blob_values(id_, record.blob) for id_, record in new if record.blob])
@@ -168,7 +167,7 @@ class SqliteEventStore:
             raise unavailable(error) from error
 
     def _session(self, session_id: str) -> StoredSession | None:
-        rows = self._rows("SELECT number, head_seq, epoch, waiting FROM sessions WHERE id = ?", (session_id,))
+        rows = self._rows("SELECT number, head_seq, epoch, waiting, holder FROM sessions WHERE id = ?", (session_id,))
         return StoredSession(*rows[0]) if rows else None
 
     def session(self, session_id: str) -> StoredSession:

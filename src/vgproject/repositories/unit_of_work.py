@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject import migrations
 from vgproject.errors import StorageError
+from vgproject.repositories.audit_repository import AuditRepository
 from vgproject.repositories.command_repository import CommandRepository
 from vgproject.repositories.database_url import DatabaseUrl, mask_password
 from vgproject.repositories.failures import disk_full, is_disk_full, is_outage, unavailable
@@ -90,6 +91,7 @@ class UnitOfWork:
         self.memory_search = MemorySearch(session)
         self.members = MemberRepository(session)
         self.tokens = TokenRepository(session)
+        self.audit = AuditRepository(session)
 
     async def __aenter__(self) -> "UnitOfWork":
         return self

@@ -11,6 +11,7 @@ from vgproject.event_log import no_such_blob
 from vgproject.knowledge.namespaces import Namespace
 from vgproject.routes.dependencies import CallerDep, ServicesDep
 from vgproject.schema import commands as c
+from vgproject.schema.base import Id
 from vgproject.schema.events import MemoryMerged
 from vgproject.schema.memory import (
     CleanUp,
@@ -88,7 +89,7 @@ async def list_conflicts(
 
 @router.post("/memory/conflicts/{conflict_id}")
 async def settle_conflict(
-    conflict_id: str, body: c.MemorySettlement, services: ServicesDep, caller: CallerDep
+    conflict_id: Id, body: c.MemorySettlement, services: ServicesDep, caller: CallerDep
 ) -> MemoryConflict:
     """Say which of two entries is right; the first word counts."""
     command = c.SettleMemory(conflict_id=conflict_id, **dict(body))
@@ -123,26 +124,26 @@ async def clean_up(
 
 @router.post("/memory/clean-up/{clean_up_id}/undo")
 async def undo_clean_up(
-    clean_up_id: str, services: ServicesDep, caller: CallerDep, namespace: NamespaceDep
+    clean_up_id: Id, services: ServicesDep, caller: CallerDep, namespace: NamespaceDep
 ) -> list[str]:
     """Restore what that clean-up forgot; the ids of those entries."""
     return await services.memory_commands.undo_clean_up(namespace, clean_up_id, caller)
 
 
 @router.get("/memory/{memory_id}")
-async def get_memory(memory_id: str, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+async def get_memory(memory_id: Id, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     """One entry, whatever its status."""
     return await services.memory_commands.get(memory_id, caller)
 
 
 @router.get("/memory/{memory_id}/history")
-async def read_history(memory_id: str, services: ServicesDep, caller: CallerDep) -> list[MemoryChange]:
+async def read_history(memory_id: Id, services: ServicesDep, caller: CallerDep) -> list[MemoryChange]:
     """Every version of an entry, the first one first: who changed what, when and why."""
     return await services.memory_commands.history(memory_id, caller)
 
 
 @router.patch("/memory/{memory_id}")
-async def update_memory(memory_id: str, body: c.MemoryEdit, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
+async def update_memory(memory_id: Id, body: c.MemoryEdit, services: ServicesDep, caller: CallerDep) -> MemoryEntry:
     """Change an entry; 409 with the entry in ``details.current`` where ``version`` is not the current one."""
     command = c.UpdateMemory(memory_id=memory_id, **dict(body))
     return MemoryEntry.model_validate(await services.sessions.execute(command, caller))
@@ -150,7 +151,7 @@ async def update_memory(memory_id: str, body: c.MemoryEdit, services: ServicesDe
 
 @router.delete("/memory/{memory_id}")
 async def forget_memory(
-    memory_id: str,
+    memory_id: Id,
     services: ServicesDep,
     caller: CallerDep,
     version: Annotated[int | None, Query(ge=1)] = None,
@@ -163,7 +164,7 @@ async def forget_memory(
 
 @router.post("/memory/{memory_id}/restore")
 async def restore_memory(
-    memory_id: str, services: ServicesDep, caller: CallerDep, body: c.MemoryRestore | None = None
+    memory_id: Id, services: ServicesDep, caller: CallerDep, body: c.MemoryRestore | None = None
 ) -> MemoryEntry:
     """Make a forgotten or superseded entry known again, or an older version of one the current one."""
     command = c.RestoreMemory(memory_id=memory_id, **dict(body or c.MemoryRestore()))
@@ -171,7 +172,7 @@ async def restore_memory(
 
 
 @router.get("/blobs/{blob_id}", response_class=Response)
-async def get_blob(blob_id: str, services: ServicesDep, caller: CallerDep) -> Response:
+async def get_blob(blob_id: Id, services: ServicesDep, caller: CallerDep) -> Response:
     """The whole data of an event, or output of a tool, that was too large for its frame."""
     session_id, content = await services.event_log.blob(blob_id)
     try:

@@ -9,9 +9,10 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from vgproject.access.permissions import SEE
 from vgproject.errors import BadInputError, CommandError
-from vgproject.routes.dependencies import CallerDep, ServicesDep
+from vgproject.routes.dependencies import CallerDep, ServicesDep, note_made
 from vgproject.routes.event_stream import tail_events
 from vgproject.schema import commands as c
+from vgproject.schema.base import Id
 from vgproject.schema.frames import (
     AppliedChanges,
     CreatedBranch,
@@ -44,14 +45,14 @@ async def list_sessions(services: ServicesDep, caller: CallerDep) -> list[Sessio
 
 
 @router.get("/{session_id}")
-async def get_session(session_id: str, services: ServicesDep, caller: CallerDep) -> SessionView:
+async def get_session(session_id: Id, services: ServicesDep, caller: CallerDep) -> SessionView:
     """A session with its tasks."""
     return await services.sessions.get_session(session_id, caller)
 
 
 @router.patch("/{session_id}")
 async def update_session(
-    session_id: str, settings: SessionSettings, services: ServicesDep, caller: CallerDep
+    session_id: Id, settings: SessionSettings, services: ServicesDep, caller: CallerDep
 ) -> SessionView:
     """Change the settings that are named, from the next turn on."""
     await services.sessions.execute(c.UpdateSettings(session_id=session_id, settings=settings), caller)
@@ -60,7 +61,7 @@ async def update_session(
 
 @router.delete("/{session_id}", status_code=204)
 async def delete_session(
-    session_id: str,
+    session_id: Id,
     services: ServicesDep,
     caller: CallerDep,
     force: Annotated[bool, Query(description="Also with changes that are not applied.")] = False,
@@ -70,7 +71,7 @@ async def delete_session(
 
 
 @router.post("/{session_id}/tasks", status_code=202)
-async def create_task(session_id: str, body: c.NewTask, services: ServicesDep, caller: CallerDep) -> TaskAccepted:
+async def create_task(session_id: Id, body: c.NewTask, services: ServicesDep, caller: CallerDep) -> TaskAccepted:
     """Queue a task."""
     answer = await services.sessions.execute(c.TaskCommand(session_id=session_id, **dict(body)), caller)
     return TaskAccepted.model_validate(answer)
@@ -78,12 +79,11 @@ async def create_task(session_id: str, body: c.NewTask, services: ServicesDep, c
 
 @router.post("/{session_id}/commands")
 async def execute_command(
-    session_id: str, command: c.AnyCommand, services: ServicesDep, caller: CallerDep
+    session_id: Id, command: c.AnyCommand, services: ServicesDep, caller: CallerDep
 ) -> dict[str, Any]:
     """Any command of a session; those of a connection (``hello``, ``ping``, ``subscribe``) need a WebSocket."""
     if command.session_id not in (None, session_id):
         raise CommandError(f"The command is for {command.session_id!r}, the path for {session_id!r}.")
-    await services.sessions.get_session(session_id, caller)
     command = command.model_copy(update={"session_id": session_id})
     scope = f"{caller.key}//{session_id}/{command.id}/{command.model_dump_json()}" if command.id else ""
     return await services.sessions.execute(command, caller, scope=scope)
@@ -96,7 +96,7 @@ async def execute_command(
 )
 async def read_events(
     request: Request,
-    session_id: str,
+    session_id: Id,
     services: ServicesDep,
     caller: CallerDep,
     after: Annotated[int | None, Query(ge=0, description="From the first event after this seq on.")] = None,
@@ -138,33 +138,35 @@ async def read_events(
 
 
 @router.get("/{session_id}/turns")
-async def list_turns(session_id: str, services: ServicesDep, caller: CallerDep) -> list[TurnView]:
+async def list_turns(session_id: Id, services: ServicesDep, caller: CallerDep) -> list[TurnView]:
     """Every model call with its reply, as it is needed to run the session again without a model."""
     return await services.sessions.list_turns(session_id, caller)
 
 
 @router.get("/{session_id}/diff", response_class=PlainTextResponse)
-async def read_diff(session_id: str, services: ServicesDep, caller: CallerDep) -> PlainTextResponse:
+async def read_diff(session_id: Id, services: ServicesDep, caller: CallerDep) -> PlainTextResponse:
     """All that the session has changed, as a unified diff."""
     return PlainTextResponse(await services.sessions.diff(session_id, caller))
 
 
 @router.post("/{session_id}/branch")
-async def create_branch(session_id: str, services: ServicesDep, caller: CallerDep) -> CreatedBranch:
+async def create_branch(session_id: Id, services: ServicesDep, caller: CallerDep) -> CreatedBranch:
     """Write the changes as a branch of the project's repository; the checkout is not touched."""
     return CreatedBranch(branch=await services.sessions.create_branch(session_id, caller))
 
 
 @router.post("/{session_id}/fork", status_code=201)
 async def fork_session(
-    session_id: str, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
+    request: Request, session_id: Id, services: ServicesDep, caller: CallerDep, body: c.NewFork | None = None
 ) -> SessionView:
     """A new session with the conversation and files of this one as they were at ``to_seq``."""
-    return await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
+    fork = await services.sessions.fork(session_id, caller, to_seq=body.to_seq if body else None)
+    note_made(request, session_id=fork.session_id)
+    return fork
 
 
 @router.post("/{session_id}/apply")
-async def apply_changes(session_id: str, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
+async def apply_changes(session_id: Id, services: ServicesDep, caller: CallerDep) -> AppliedChanges:
     """Put the changes into the project, all or none."""
     return AppliedChanges(files=await services.sessions.apply(session_id, caller))
 

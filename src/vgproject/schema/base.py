@@ -12,6 +12,7 @@ PhaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+CommentText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 JsonObject = dict[str, Any]
 

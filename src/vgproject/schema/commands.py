@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from vgproject.schema.access import MemberName, Role
+from vgproject.schema.access import MemberName, Role, UserName
 from vgproject.schema.agent_outputs import Plan
-from vgproject.schema.base import Id, JsonObject, Phase, ShortText, Text, Wire
+from vgproject.schema.base import CommentText, Id, JsonObject, Phase, ShortText, Text, Wire
 from vgproject.schema.memory import (
     MAX_TAGS,
     Confidence,
@@ -17,6 +17,7 @@ from vgproject.schema.memory import (
     Settlement,
     Tag,
 )
+from vgproject.schema.presence import PresenceStatus
 from vgproject.schema.settings import ModelName, SessionSettings
 
 
@@ -310,6 +311,64 @@ class SetRole(Command):
     """As in ``add_member``."""
 
 
+class SetPresence(Command):
+    """What this connection is seen as in a session that it is subscribed to."""
+
+    type: Literal["set_presence"] = "set_presence"
+    status: PresenceStatus
+    """``typing`` is to be said again every few seconds: else it is ``watching`` again."""
+
+
+class Comment(Command):
+    """A remark of people among themselves: no model is told of it."""
+
+    type: Literal["comment"] = "comment"
+    content: CommentText
+    seq: int | None = Field(default=None, ge=1)
+    """The event that it is about."""
+    step_id: Id | None = None
+    """The plan's step that it is about, in the newest plan that has one with this id. With neither it is about the
+    session."""
+
+    @model_validator(mode="after")
+    def _is_about_one(self) -> Self:
+        if self.seq is not None and self.step_id is not None:
+            raise ValueError("a comment is about an event or about a step, not both")
+        return self
+
+
+class ResolveComment(Command):
+    type: Literal["resolve_comment"] = "resolve_comment"
+    comment_id: Id
+
+
+class RequestControl(Command):
+    """Control of a session is had at once where nobody holds it, else the holder is asked."""
+
+    type: Literal["request_control"] = "request_control"
+
+
+class HandOver(Command):
+    """By who holds control, or an owner of the session: to somebody else, or to oneself."""
+
+    type: Literal["hand_over"] = "hand_over"
+    user: UserName
+
+
+class ReleaseControl(Command):
+    """By who holds control, or an owner of the session: then nobody holds it."""
+
+    type: Literal["release_control"] = "release_control"
+
+
+class RevokeApprovals(Command):
+    """What a person has approved for the session is asked again from the next turn on."""
+
+    type: Literal["revoke_approvals"] = "revoke_approvals"
+    user: UserName | None = None
+    """Whose approvals; default: one's own. Those of others are for an owner of the session."""
+
+
 AnyCommand = Annotated[
     Hello
     | Ping
@@ -337,7 +396,14 @@ AnyCommand = Annotated[
     | UnsubscribeMemory
     | AddMember
     | RemoveMember
-    | SetRole,
+    | SetRole
+    | SetPresence
+    | Comment
+    | ResolveComment
+    | RequestControl
+    | HandOver
+    | ReleaseControl
+    | RevokeApprovals,
     Field(discriminator="type"),
 ]
 

@@ -14,7 +14,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "address_in_use": ErrorCode("The server cannot listen at its address and port."),
     "already_member": ErrorCode("The user is a member of the session already.", (409,)),
     "already_resolved": ErrorCode(
-        "Somebody answered this before; `details` has the `decision` and `resolved_by`.", (409,)
+        "Somebody answered this before; `details` has the `decision`, `resolved_by` and `resolved_at`.", (409,)
     ),
     "ambiguous": ErrorCode("The text to replace stands several times in the file."),
     "apply_conflict": ErrorCode(
@@ -39,6 +39,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command_too_long": ErrorCode("The command is longer than the system takes."),
     "conflict": ErrorCode("The memory entry has another version by now; `details.current` is the entry.", (409,)),
     "connection_closed": ErrorCode("The server closed the connection with a code that says not to come back."),
+    "control_held": ErrorCode(
+        "Somebody else holds control of the session: `details.holder`. `request_control` asks for it.", (409,)
+    ),
     "database_unavailable": ErrorCode("The database does not answer or cannot be used.", (503,)),
     "denied": ErrorCode("A person, or a rule of the configuration, denied the tool call."),
     "directory_gone": ErrorCode("A directory in which git should run is not there any more.", (500,)),
@@ -96,6 +99,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "no_such_checkpoint": ErrorCode("The files of a checkpoint are not there any more.", (500,)),
     "no_such_clean_up": ErrorCode("There was no clean-up of the memory with this id.", (404,)),
     "no_such_command": ErrorCode("No background command has this id in this phase."),
+    "no_such_comment": ErrorCode("There is no comment with this id in the session.", (404,)),
     "no_such_conflict": ErrorCode("There is no contradiction in memory with this id.", (404,)),
     "no_such_file": ErrorCode("There is no file at this path."),
     "no_such_host": ErrorCode("The host has no address that may be reached."),
@@ -107,6 +111,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "no_such_seq": ErrorCode("The session's log does not reach so far.", (409,)),
     "no_such_session": ErrorCode("There is no session with this id, or none that the caller may see.", (404,)),
+    "no_such_step": ErrorCode("No plan of the session has a step with this id.", (404,)),
     "no_such_strategy": ErrorCode("A phase names a strategy that does not exist or cannot be loaded."),
     "no_such_task": ErrorCode("The session has no task with this id.", (404,)),
     "no_such_token": ErrorCode("There is no API token with this id.", (404,)),
@@ -118,11 +123,13 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "not_a_member": ErrorCode("The user is no member of the session.", (409,)),
     "not_failed": ErrorCode("Only a failed or cancelled task can be retried, and by one at a time.", (409,)),
     "not_found": ErrorCode("There is nothing at this address; for a tool: the text to replace is not there.", (404,)),
+    "not_in_control": ErrorCode("The caller does not hold control of the session, so cannot give it away.", (409,)),
     "not_in_file": ErrorCode("The text that was to be kept as the file's does not stand in it."),
     "not_live": ErrorCode(
         "The event loop was blocked for too long, or an essential part of the server has ended; `/livez` tells it.",
         (503,),
     ),
+    "not_subscribed": ErrorCode("The connection is not subscribed to the session."),
     "not_text": ErrorCode("What stands at the address is no text."),
     "not_waiting": ErrorCode("Nobody waits for an answer to this any more.", (409,)),
     "outcome_unknown": ErrorCode("A crash interrupted the call, and its tool is not there any more."),

@@ -694,6 +694,57 @@ class RoleChanged(EventData):
     """The one that the member has from now on."""
 
 
+# Working together
+
+
+class CommentAdded(EventData):
+    """A remark of people among themselves, which no model is told of. It is about an event, a step of a plan (then the
+    envelope has the task), or the session."""
+
+    type: ClassVar[str] = "comment_added"
+    comment_id: str
+    content: str
+    seq: int | None = None
+    """The event that it is about."""
+    step_id: str | None = None
+    """The plan's step that it is about."""
+
+
+class CommentResolved(EventData):
+    type: ClassVar[str] = "comment_resolved"
+    comment_id: str
+    resolved_by: str
+    """The user who resolved it first."""
+
+
+class ControlRequested(EventData):
+    """Somebody asks who holds control to hand it over."""
+
+    type: ClassVar[str] = "control_requested"
+    user: str
+    """Who asks."""
+    holder: str
+    """Who is asked."""
+
+
+class ControlChanged(EventData):
+    """While somebody holds control, only this user and the session's owners steer its tasks."""
+
+    type: ClassVar[str] = "control_changed"
+    holder: str | None
+    """``null``: nobody holds it from now on, so that all editors steer."""
+
+
+class ApprovalsRevoked(EventData):
+    """What a person has approved for the session does not count any more."""
+
+    type: ClassVar[str] = "approvals_revoked"
+    user: str
+    """Whose approvals."""
+    approvals: list[str]
+    """What they were for: tools, or a tool with its command."""
+
+
 EVENTS: tuple[type[EventData], ...] = (
     SessionCreated,
     SessionForked,
@@ -753,6 +804,11 @@ EVENTS: tuple[type[EventData], ...] = (
     MemberJoined,
     MemberLeft,
     RoleChanged,
+    CommentAdded,
+    CommentResolved,
+    ControlRequested,
+    ControlChanged,
+    ApprovalsRevoked,
 )
 
 

@@ -8,6 +8,7 @@ from vgproject.schema.access import MemberView
 from vgproject.schema.base import Actor, JsonObject, Phase, Wire
 from vgproject.schema.events import FileChange
 from vgproject.schema.memory import ChangeKind, MemoryEntry, MemoryOrigin, MemoryScope
+from vgproject.schema.presence import Presence
 from vgproject.schema.settings import SessionSettings
 
 PROTOCOL = "vgproject.v1"
@@ -225,6 +226,8 @@ class SessionView(Wire):
     """The ids of what a person has to answer; ``budget`` where a task holds at a limit."""
     members: list[MemberView] = Field(default_factory=list)
     """Who may see the session, besides the server's owners."""
+    holder: str | None = None
+    """The user who holds control; nobody does where there is none."""
     tasks: list[TaskView] = Field(default_factory=list)
 
 
@@ -377,4 +380,4 @@ class Problem(Wire):
 
 ANSWERS = (Ack, ErrorAnswer, Pong, Welcome, Subscribed, Snapshot, MemorySubscribed, MemorySnapshot)
 MEMORY_FRAMES = (MemoryChanged,)
-DELTAS = (TextDelta, ToolArgumentsDelta, ToolOutputDelta, Heartbeat, ServerDraining)
+DELTAS = (TextDelta, ToolArgumentsDelta, ToolOutputDelta, Presence, Heartbeat, ServerDraining)

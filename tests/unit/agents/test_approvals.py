@@ -8,9 +8,18 @@ import pytest
 from vgproject.agents.approvals import ApprovalPolicy, ApprovalRules, SessionGrants, is_harmless
 from vgproject.event_log import StoredEvent
 from vgproject.schema.base import Actor, EventData
-from vgproject.schema.events import ApprovalRequested, ApprovalResolved, TaskQueued
+from vgproject.schema.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    ApprovalsRevoked,
+    MemberJoined,
+    MemberLeft,
+    RoleChanged,
+    SessionCreated,
+    TaskQueued,
+)
 from vgproject.schema.frames import EventFrame
-from vgproject.schema.settings import Approvals
+from vgproject.schema.settings import Approvals, SessionSettings
 from vgproject.tools.base import Effect
 from vgproject.utils.clock import to_wire
 
@@ -137,3 +146,46 @@ def test_what_is_approved_for_the_session_is_approved_to_the_person_who_gave_the
     grants.take(event(request, "t1", "agent"))
     grants.take(event(ApprovalResolved(**asked, decision="approve_for_session", resolved_by="ann"), "t1", "ann"))
     assert [sorted(grants.to(task_id)) for task_id in ("t1", "t2", "t3")] == [["run_command: make"]] * 2 + [[]]
+
+
+def granted(*then: tuple[EventData, str]) -> tuple[list[str], list[str]]:
+    """What the tasks of ann and of bob need not ask for, after bob has approved ``make`` for ann and ann for bob."""
+    grants = SessionGrants()
+    grants.take(event(SessionCreated(project="/p", title="t", settings=SessionSettings(), owner="ann"), "", "ann"))
+    grants.take(event(MemberJoined(user="bob", role=None), "", "ann"))
+    for giver, approver, tool in (("ann", "bob", "make"), ("bob", "ann", "deploy")):
+        grants.take(event(TaskQueued(content="x"), f"of {giver}", giver))
+        asked: dict[str, Any] = {"approval_id": f"apr {giver}", "tool_call_id": "c"}
+        grants.take(event(ApprovalRequested(**asked, tool=tool, arguments={}, reason="r"), f"of {giver}", "agent"))
+        resolved = ApprovalResolved(**asked, decision="approve_for_session", resolved_by=approver)
+        grants.take(event(resolved, f"of {giver}", approver))
+    for data, by in then:
+        grants.take(event(data, "", by))
+    return sorted(grants.to("of ann")), sorted(grants.to("of bob"))
+
+
+Left = tuple[list[str], list[str]]
+BOTH: Left = (["make"], ["deploy"])
+WITHOUT_BOBS: Left = ([], ["deploy"])
+
+
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        ([], BOTH),
+        ([ApprovalsRevoked(user="bob", approvals=["make"])], WITHOUT_BOBS),
+        ([MemberLeft(user="bob")], WITHOUT_BOBS),
+        ([MemberLeft(user="bob"), MemberJoined(user="bob", role="owner")], WITHOUT_BOBS),
+        ([RoleChanged(user="bob", role="editor")], WITHOUT_BOBS),
+        ([RoleChanged(user="bob", role="editor"), RoleChanged(user="bob", role="approver")], WITHOUT_BOBS),
+        ([RoleChanged(user="bob", role="approver")], BOTH),
+        ([MemberJoined(user="*", role="approver"), MemberLeft(user="bob")], BOTH),
+        ([MemberJoined(user="*", role="approver"), MemberLeft(user="bob"), MemberLeft(user="*")], WITHOUT_BOBS),
+        ([MemberJoined(user="*", role=None), RoleChanged(user="*", role="viewer")], BOTH),
+        ([MemberLeft(user="ann")], (["make"], [])),
+    ],
+)
+def test_what_a_person_has_approved_for_the_session_ends_with_the_word_or_the_role_of_this_person(
+    then: list[EventData], left: Left
+) -> None:
+    assert granted(*((data, "ann") for data in then)) == left

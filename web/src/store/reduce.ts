@@ -46,7 +46,7 @@ function takeStanding(draft: Draft, snapshot: Snapshot): void {
   draft.silent = false;
 }
 
-type SessionDelta = Exclude<Delta, { type: "server_draining" }>;
+type SessionDelta = Exclude<Delta, { type: "server_draining" | "presence" }>;
 
 function takeDelta(draft: Draft, delta: SessionDelta): void {
   switch (delta.type) {
@@ -293,6 +293,11 @@ function applyEvent(draft: Draft, event: Event): void {
     case "member_joined":
     case "member_left":
     case "role_changed":
+    case "comment_added":
+    case "comment_resolved":
+    case "control_requested":
+    case "control_changed":
+    case "approvals_revoked":
       return draft.note(event);
     case "checkpoint_created":
       return;

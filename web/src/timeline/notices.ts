@@ -70,6 +70,16 @@ export function noticeOf(event: Event): NoticeWords | null {
       return plain(`${event.data.user} is no member any more.`);
     case "role_changed":
       return plain(`${event.data.user} is here as ${event.data.role ?? "their token says"}.`);
+    case "comment_added":
+      return plain(`${event.actor.id} remarks${commentPlace(event.data)}: ${event.data.content}`);
+    case "comment_resolved":
+      return plain(`${event.data.resolved_by} resolved a comment.`);
+    case "control_requested":
+      return warn(`${event.data.user} asks ${event.data.holder} for control.`);
+    case "control_changed":
+      return plain(event.data.holder ? `${event.data.holder} holds control now.` : "Nobody holds control any more.");
+    case "approvals_revoked":
+      return plain(`What ${event.data.user} approved for the session is asked again.`);
     default:
       return null;
   }
@@ -77,6 +87,11 @@ export function noticeOf(event: Event): NoticeWords | null {
 
 const plain = (text: string): NoticeWords => ({ tone: "plain", text });
 const warn = (text: string): NoticeWords => ({ tone: "warn", text });
+
+function commentPlace({ seq, step_id: step }: Data<"comment_added">): string {
+  if (step) return ` on step ${step}`;
+  return seq ? ` on event ${seq}` : "";
+}
 
 function memorySentence({ added, merged, superseded, conflicting }: Data<"memory_merged">): string {
   const counts = [

@@ -1,0 +1,26 @@
+"""Thousands who only wait cost little each."""
+
+import asyncio
+from pathlib import Path
+
+from benchmarks.fed_process import feeding
+
+from stress.budgets import Idle
+from stress.raw_clients import Follower, connect_all, reach_all
+
+BUDGET = Idle()
+
+
+async def test_an_idle_subscribed_connection_takes_little_memory(tmp_path: Path) -> None:
+    with feeding(tmp_path) as server:
+        session_id = await server.create_session()
+        first, *others = [Follower(session_id) for _ in range(BUDGET.connections + 1)]
+        async with asyncio.timeout(60):
+            await connect_all([first], server.url)
+            before = server.resident_bytes()
+            await connect_all(others, server.url)
+            await reach_all(others, 1)
+        each = (server.resident_bytes() - before) / BUDGET.connections
+        for follower in (first, *others):
+            follower.leave()
+    assert each <= BUDGET.bytes_each
