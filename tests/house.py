@@ -74,6 +74,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/memory/conflicts/{conflict_id}": {"settlement": "keep_first"},
     "POST /v1/memory/import": {"notes": [{"content": "Water is wet."}]},
     "POST /v1/tokens": {"user": "eve"},
+    "POST /sign-in": {"token": "wrong"},
 }
 
 

@@ -92,6 +92,13 @@ class Authenticator:
                 self._back_off.note_wrong(address, code)
                 raise UnauthenticatedError("This sign-in link was used already, is too old, or is not of this server.")
         await self._audit.store(entry_by(replace(OWNER, address=address), "sign_in", about={"by": "code"}))
+        return self._new_cookie()
+
+    async def cookie_for(self, token: str, address: str) -> str:
+        """The cookie for a token; it is good for no longer than that. Raises what `check` raises."""
+        return self._new_cookie() if await self.check(token, address) == OWNER else token
+
+    def _new_cookie(self) -> str:
         return self._cookie(str(int((self._now() + COOKIE_AGE).timestamp())))
 
     def _cookie(self, expires: str) -> str:
@@ -103,7 +110,8 @@ class Authenticator:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return await self.check(token.strip(), address_of(connection))
-        caller = self.of_cookie(connection.cookies.get(COOKIE, ""))
+        cookie = connection.cookies.get(COOKIE, "")
+        caller = self.of_cookie(cookie) or await self._of_token_cookie(cookie)
         return replace(caller, address=address_of(connection)) if caller else None
 
     def refuse(self, connection: HTTPConnection) -> UnauthenticatedError:
@@ -118,6 +126,13 @@ class Authenticator:
             return None
         expires_at = datetime.fromtimestamp(int(expires), UTC)
         return Caller(OWNER.user_id, OWNER.role, expires_at=expires_at) if expires_at > self._now() else None
+
+    async def _of_token_cookie(self, cookie: str) -> Caller | None:
+        """``None`` for one that is no token, or no more: the browser has it still, and nobody guesses."""
+        try:
+            return await self._recognize_issued(cookie) if cookie else None
+        except UnauthenticatedError:
+            return None
 
     async def check(self, token: str, address: str) -> Caller:
         """Raises `UnauthenticatedError` for a wrong token, and `RateLimitedError` after too many of this address."""
@@ -159,8 +174,10 @@ class Authenticator:
         self._strangers.settle()
 
     async def _recognize(self, token: str) -> Caller:
-        if _is_same(token, self._token):
-            return OWNER
+        return OWNER if _is_same(token, self._token) else await self._recognize_issued(token)
+
+    async def _recognize_issued(self, token: str) -> Caller:
+        """An API token or a JWT."""
         if len(token) > MAX_CHARACTERS:
             raise UnauthenticatedError("The token is too long.")
         if self._web_tokens and token.count(".") == 2:

@@ -9,24 +9,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pkgutil import resolve_name
 from types import FrameType
-from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, Header, Request, WebSocket
-from fastapi.responses import RedirectResponse, Response
+from fastapi import FastAPI, WebSocket
 
 from vgproject import __version__
 from vgproject.access.back_off import BackOff
 from vgproject.access.jwt_settings import JwtSettings
-from vgproject.auth import COOKIE, COOKIE_AGE, Authenticator, WebTokens, address_of
+from vgproject.auth import Authenticator, WebTokens
 from vgproject.bootstrap import open_services
 from vgproject.config import Config, Loaded
-from vgproject.errors import BadInputError, ConfigError, UnauthenticatedError
+from vgproject.errors import BadInputError, ConfigError
 from vgproject.guards import BodyLimit, HostAndOriginCheck, SecurityHeaders
 from vgproject.http_protocol import with_deadline
 from vgproject.metrics import Metrics
 from vgproject.problems import answer_with_problems
-from vgproject.routes import audit, documents, health, memory, page, sessions, tokens
+from vgproject.routes import audit, documents, health, memory, page, sessions, sign_in, tokens
 from vgproject.telemetry.spans import Observer
 from vgproject.utils.clock import utc_now
 from vgproject.visits import Visits
@@ -71,11 +69,11 @@ class EnhancedRAServer:
             tokens.router,
             audit.router,
             documents.router,
+            sign_in.router,
             page.router,
         ):
             self.app.include_router(router)
         self.app.add_api_websocket_route("/v1/ws", self._websocket)
-        self.app.add_api_route("/sign-in", self._sign_in, include_in_schema=False)
         answer_with_problems(self.app)
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
@@ -114,20 +112,6 @@ class EnhancedRAServer:
     async def _websocket(self, websocket: WebSocket) -> None:
         assert self._manager is not None
         await self._manager.serve(websocket)
-
-    async def _sign_in(self, request: Request, code: str, accept: Annotated[str, Header()] = "") -> Response:
-        """Swaps the one-time code of the printed URL for a cookie. A browser with a code that is refused is sent to the page."""
-        assert self.authenticator is not None
-        response = RedirectResponse("/", status_code=303)
-        try:
-            cookie = await self.authenticator.take_code(code, address_of(request))
-        except UnauthenticatedError:
-            if "text/html" not in accept:
-                raise
-            return RedirectResponse("/?sign-in=refused", status_code=303)
-        age = int(COOKIE_AGE.total_seconds())
-        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_is_secure(request), max_age=age)
-        return response
 
     @property
     def sandbox(self) -> str:
@@ -298,11 +282,6 @@ async def _open_traces(loaded: Loaded) -> AsyncIterator[list[Observer]]:
         yield [traces.take]
     finally:
         await asyncio.to_thread(traces.close)
-
-
-def _is_secure(request: Request) -> bool:
-    """Also behind a proxy that ends TLS: a client that only says so keeps its own cookie from itself."""
-    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
 def _listen(host: str, port: int, *, stalled_seconds: float) -> socket.socket:

@@ -48,6 +48,7 @@ from vgproject.schema.events import (
     RecoveryDecisionRequested,
     RecoveryDecisionResolved,
     SessionCreated,
+    SessionRenamed,
     SettingsUpdated,
     TaskCancelled,
     TaskCancelRequested,
@@ -209,6 +210,8 @@ class SessionService:
                 return await self._resolve_recovery(command, admission)
             case c.UpdateSettings():
                 return await self._update_settings(command, admission)
+            case c.RenameSession():
+                return await self._rename(command, admission)
             case c.Rewind():
                 return await self._rewind(command, admission)
             case c.Remember() | c.UpdateMemory() | c.Forget() | c.RestoreMemory() | c.SettleMemory():
@@ -376,6 +379,15 @@ class SessionService:
             admission,
             answer,
         )
+        return answer
+
+    async def _rename(self, command: c.RenameSession, admission: Admission) -> Ack:
+        view = await self._session(command, admission)
+        async with self._database.unit_of_work() as work:
+            (await work.sessions.get(view.session_id)).title = command.title
+            await work.commit()
+        answer = {"title": command.title}
+        await say(self._event_log, view.session_id, SessionRenamed(title=command.title), admission, answer)
         return answer
 
     # Tasks

@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from live_server import open_server
 from vgproject.enhanced_server import EnhancedRAServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE_MS = 60_000
+"""What a browser and a server may take for one thing on a busy machine."""
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
@@ -31,6 +33,14 @@ class Window:
 
     def tab(self, name: str) -> Locator:
         return self.page.get_by_role("tab", name=name)
+
+    async def open_panel(self, name: str) -> None:
+        """Where there is no room for its tab, it is under "More"."""
+        if not await self.tab(name).count():
+            await self.tab("More").click()
+            await self.button(name).click()
+        else:
+            await self.tab(name).click()
 
     async def give_task(self, content: str) -> None:
         await self.page.get_by_label("Your task").fill(content)
@@ -75,7 +85,7 @@ class Site:
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         window = Window(await context.new_page())
         window.page.on("console", lambda said: window.complaints.append(said.text) if said.type == "error" else None)
         window.page.on("pageerror", lambda error: window.complaints.append(str(error)))
@@ -93,6 +103,7 @@ class Site:
 
 @asynccontextmanager
 async def open_site(tmp_path: Path, **options: Any) -> AsyncIterator[Site]:
+    expect.set_options(timeout=PATIENCE_MS)
     async with open_server(tmp_path, **options) as (url, server), async_playwright() as playwright:
         # Chromium's own sandbox does not work for root.
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -25,7 +25,7 @@ async def test_the_main_job_from_the_first_visit_to_applied_changes(tmp_path: Pa
     async with open_site(tmp_path) as site, site.window() as window:
         page = window.page
         await page.goto(site.url)
-        await page.get_by_label("Link or code").fill(site.link)
+        await page.get_by_label("Link, code or token").fill(site.link)
         await window.button("Sign in").click()
         await choose(window, "always")
         await window.give_task(TASK)
@@ -159,7 +159,7 @@ async def test_the_page_is_for_everybody_and_keeps_to_its_policy(tmp_path: Path,
         await window.wait_for_end()
         assert await window.violations() == []
         for tab in ("Plan", "Changes", "Terminal", "Files"):
-            await window.tab(tab).click()
+            await window.open_panel(tab)
             await expect(page.get_by_role("tabpanel", name=tab)).to_contain_text(
                 "calc" if tab != "Terminal" else "unittest"
             )
@@ -189,7 +189,7 @@ async def test_what_the_policy_forbids_is_noticed(tmp_path: Path) -> None:
 async def test_who_is_not_signed_in_is_asked_to(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site, site.window() as window:
         await window.page.goto(f"{site.url}/sessions/ses_1")
-        await window.page.get_by_label("Link or code").fill("a-wrong-code")
+        await window.page.get_by_label("Link, code or token").fill("a-wrong-code")
         await window.button("Sign in").click()
         await expect(window.page.get_by_role("alert")).to_contain_text("is not of this server")
         assert await window.violations() == []

@@ -331,6 +331,10 @@ async def update_settings(world: World) -> c.AnyCommand:
     return c.UpdateSettings(session_id=world.session_id, settings=SessionSettings(max_turns=7))
 
 
+async def rename_session(world: World) -> c.AnyCommand:
+    return c.RenameSession(session_id=world.session_id, title="Another title")
+
+
 async def remember(world: World) -> c.AnyCommand:
     return c.Remember(session_id=world.session_id, content="Water is wet.")
 
@@ -434,6 +438,7 @@ CASES = [
     answer_question,
     resolve_recovery,
     update_settings,
+    rename_session,
     remember,
     remember_in_place_of_another,
     update_memory,

@@ -176,3 +176,16 @@ async def test_no_bytes_break_the_server(tmp_path: Path, caplog: pytest.LogCaptu
                 if not is_text:
                     websocket.transport.abort()
     assert "Traceback" not in caplog.text
+
+
+async def test_a_session_is_given_another_title_and_its_settings_stay(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as url, httpx.AsyncClient(base_url=url, headers=HEADERS) as http:
+        session_id = (await http.post("/v1/sessions", json={"settings": {"max_turns": 3}})).json()["session_id"]
+        path = f"/v1/sessions/{session_id}"
+        renamed = (await http.patch(path, json={"title": "The till"})).json()
+        assert (renamed["title"], renamed["settings"]["max_turns"]) == ("The till", 3)
+        both = (await http.patch(path, json={"title": "The shop", "max_turns": 5})).json()
+        assert (both["title"], both["settings"]["max_turns"]) == ("The shop", 5)
+        events = (await http.get(f"{path}/events")).json()["events"]
+        kinds = [event["type"] for event in events]
+        assert kinds == ["session_created", "session_renamed", "session_renamed", "settings_updated"]

@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from websockets.asyncio.client import connect
 
+from house import code_of, open_house
 from live_server import HEADERS, TOKEN, open_server, receive, running_server
 from vgproject.access.tokens import Tokens
 from vgproject.audit import AuditTrail
@@ -168,3 +169,29 @@ async def test_a_jwt_counts_where_the_configuration_says_so(tmp_path: Path) -> N
                 async with connect(f"{url.replace('http', 'ws')}/v1/ws", additional_headers=headers) as websocket:
                     welcome = (await receive(websocket, "welcome"))[-1]
                 assert (welcome["user"], welcome["role"]) == ("ada", "editor")
+
+
+async def test_a_token_is_swapped_for_a_cookie_that_is_good_for_as_long_as_the_token(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        made = await house.token(user="ada", role="editor")
+        async with httpx.AsyncClient(base_url=house.url) as browser:
+            refused = await browser.post("/sign-in", json={"token": "vgp_wrong"})
+            assert (refused.status_code, code_of(refused)) == (401, "unauthenticated")
+            signed_in = await browser.post("/sign-in", json={"token": made["token"]})
+            assert signed_in.status_code == 204
+            assert {"httponly", "samesite=strict"} <= set(signed_in.headers["set-cookie"].lower().split("; "))
+            assert (await browser.get("/v1/sessions")).status_code == 200
+            assert (await browser.get("/v1/tokens")).status_code == 403
+            await house.owner.delete(f"/v1/tokens/{made['token_id']}")
+            assert (await browser.get("/v1/sessions")).status_code == 401
+
+
+async def test_the_cookie_has_no_owner_token_in_it_and_none_is_left_after_signing_out(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house, httpx.AsyncClient(base_url=house.url) as browser:
+        await browser.post("/sign-in", json={"token": TOKEN})
+        assert TOKEN not in browser.cookies[COOKIE]
+        assert (await browser.get("/v1/tokens")).status_code == 200
+        await browser.post("/sign-out")
+        assert (await browser.get("/v1/sessions")).status_code == 401
+        async with httpx.AsyncClient(base_url=house.url, cookies={COOKIE: TOKEN}) as forger:
+            assert (await forger.get("/v1/sessions")).status_code == 401

@@ -9,9 +9,10 @@ const schemas = JSON.parse(readFileSync(0, "utf8").replaceAll("#/components/sche
   .schemas;
 for (const schema of Object.values(schemas)) delete schema.title;
 
+const ANSWERS = ["Problem", "MemoryEntry", "MemoryChange", "MemoryConflict", "Proposal", "TokenView", "CreatedToken"];
 const root = {
   title: "AnyMessage",
-  oneOf: ["Command", "Outgoing", "Problem", "MemoryEntry"].map((name) => ({ $ref: `#/definitions/${name}` })),
+  oneOf: ["Command", "Outgoing", ...ANSWERS].map((name) => ({ $ref: `#/definitions/${name}` })),
   definitions: bare(schemas),
 };
 

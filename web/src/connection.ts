@@ -1,9 +1,22 @@
 /** The WebSocket: one for the page, for as long as the page is open. It comes back by itself, where coming back helps. */
 import { Failure } from "./failure";
-import type { Answer, Command, Delta, Event, Snapshot, Subscribed, Welcome } from "./protocol";
+import type {
+  Answer,
+  Command,
+  Delta,
+  Event,
+  MemoryChanged,
+  MemorySnapshot,
+  Snapshot,
+  Subscribed,
+  Welcome,
+} from "./protocol";
 
 /** What a session's store is told, in order. */
 export type SessionFrame = Event | Exclude<Delta, { type: "server_draining" | "presence" }> | Subscribed | Snapshot;
+
+/** What the store of a memory is told, in order. */
+export type MemoryFrame = MemorySnapshot | MemoryChanged;
 
 export type ConnectionStatus =
   | { kind: "connecting" }
@@ -18,6 +31,7 @@ export type ConnectionStatus =
 export interface ConnectionListener {
   onStatus(status: ConnectionStatus): void;
   onFrame(sessionId: string, frame: SessionFrame): void;
+  onMemory(frame: MemoryFrame): void;
   onDraining(): void;
 }
 
@@ -41,7 +55,7 @@ interface Cursor {
   begun: boolean;
 }
 
-type Incoming = Event | Delta | Answer;
+type Incoming = Event | Delta | MemoryChanged | Answer;
 
 const NOT_BACK = new Set([4400, 4401, 4403, 4404, 4413, 4430]);
 const FIRST_DELAY_MS = 400;
@@ -156,9 +170,14 @@ export class Connection {
         return this.listener.onFrame(frame.session.session_id, frame);
       case "pong":
       case "presence": // The page does not show yet who is here.
-      case "subscribed_memory": // The page does not follow the memory yet.
-      case "memory_snapshot":
         return;
+      case "subscribed_memory":
+        return this.#settle(frame.id, (pending) => pending.resolve({ ...frame }));
+      case "memory_snapshot":
+      case "memory_added":
+      case "memory_updated":
+      case "memory_forgotten":
+        return this.listener.onMemory(frame);
       default: {
         const unknown: never = frame; // Of a later release.
         return unknown;

@@ -1,6 +1,8 @@
 /** The HTTP routes that the page uses. The browser's cookie says who asks. Each raises `Failure`. */
 import { Failure } from "./failure";
-import type { Event, FileChange, Problem, SessionView } from "./protocol";
+import type { CreatedToken, Event, FileChange, Problem, SessionView, TokenView } from "./protocol";
+
+type NewToken = Pick<TokenView, "user" | "role" | "name"> & { expires_in_seconds: number | null };
 
 export const listSessions = (): Promise<SessionView[]> => json("GET", "/v1/sessions");
 
@@ -13,7 +15,10 @@ export const applyChanges = (id: string): Promise<{ files: FileChange[] }> => js
 
 export const createBranch = (id: string): Promise<{ branch: string }> => json("POST", `${session(id)}/branch`);
 
-export const forkSession = (id: string, toSeq: number): Promise<SessionView> =>
+export const renameSession = (id: string, title: string): Promise<SessionView> => json("PATCH", session(id), { title });
+
+/** As it was at `toSeq`, or as it is now. */
+export const forkSession = (id: string, toSeq: number | null): Promise<SessionView> =>
   json("POST", `${session(id)}/fork`, { to_seq: toSeq });
 
 /** The last `limit` events before the seq `before`, or fewer where they are large. */
@@ -23,12 +28,23 @@ export const readBefore = (id: string, before: number, limit: number): Promise<{
 /** The whole of what an event shows a part of. */
 export const readBlob = (id: string): Promise<unknown> => json("GET", `/v1/blobs/${encodeURIComponent(id)}`);
 
+export const listTokens = (): Promise<TokenView[]> => json("GET", "/v1/tokens");
+
+export const createToken = (token: NewToken): Promise<CreatedToken> => json("POST", "/v1/tokens", token);
+
+export const revokeToken = (id: string): Promise<TokenView> => json("DELETE", `/v1/tokens/${encodeURIComponent(id)}`);
+
+/** Swaps a token for the cookie. */
+export const signInWithToken = (token: string): Promise<Response> => request("POST", "/sign-in", { token });
+
+export const signOut = (): Promise<Response> => request("POST", "/sign-out");
+
 /** Swaps the one-time code for the cookie. */
 export const signIn = (code: string): Promise<Response> => request("GET", `/sign-in?code=${encodeURIComponent(code)}`);
 
 const session = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
 
-async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
   return (await request(method, path, body)).json() as Promise<T>;
 }
 

@@ -5,15 +5,18 @@ export interface Place {
   sessionId: string | null;
   /** The event to look at. */
   seq: number | null;
+  /** The page of what is of no session. */
+  settings?: boolean;
 }
 
 export function parsePlace(path: string): Place {
+  if (path === "/settings") return { sessionId: null, seq: null, settings: true };
   const found = /^\/sessions\/([^/]+)(?:\/events\/(\d+))?\/?$/.exec(path);
   return { sessionId: found?.[1] ? decodeURIComponent(found[1]) : null, seq: found?.[2] ? Number(found[2]) : null };
 }
 
 export function pathOf(place: Place): string {
-  if (!place.sessionId) return "/";
+  if (!place.sessionId) return place.settings ? "/settings" : "/";
   const session = `/sessions/${encodeURIComponent(place.sessionId)}`;
   return place.seq === null ? session : `${session}/events/${place.seq}`;
 }

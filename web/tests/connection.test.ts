@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection, type ConnectionStatus, type SessionFrame, type Socket } from "../src/connection";
+import { Connection, type ConnectionStatus, type MemoryFrame, type SessionFrame, type Socket } from "../src/connection";
 import { Failure } from "../src/failure";
 import { Log, standing } from "./frames";
 
@@ -28,13 +28,14 @@ class FakeSocket implements Socket {
 const sockets: FakeSocket[] = [];
 const statuses: ConnectionStatus[] = [];
 const heard: SessionFrame[] = [];
+const remembered: MemoryFrame[] = [];
 let connection: Connection;
 const last = () => sockets.at(-1) as FakeSocket;
 const kinds = () => statuses.map((status) => status.kind);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  for (const list of [sockets, statuses, heard]) list.length = 0;
+  for (const list of [sockets, statuses, heard, remembered]) list.length = 0;
   const open = () => {
     sockets.push(new FakeSocket());
     return last();
@@ -42,6 +43,7 @@ beforeEach(() => {
   connection = new Connection(open, "web-1", {
     onStatus: (status) => statuses.push(status),
     onFrame: (_, frame) => heard.push(frame),
+    onMemory: (frame) => remembered.push(frame),
     onDraining: () => {},
   });
   connection.start();
@@ -198,5 +200,25 @@ describe("a lost connection", () => {
     last().say({ ...WELCOME, user: null, role: null });
     expect(kinds().at(-1)).toBe("signed_out");
     expect(last().closed).toBe(true);
+  });
+});
+
+describe("a memory that is followed", () => {
+  it("is answered to who asked, and its frames are handed on", async () => {
+    last().say(WELCOME);
+    const asked = connection.send({ type: "subscribe_memory", session_id: "s", after: 0 });
+    const answer = { type: "subscribed_memory", id: "c1", project: "/p", scope: "project", memory_seq: 1, epoch: "e" };
+    last().say({ ...answer, recovered: true });
+    await expect(asked).resolves.toMatchObject({ project: "/p", memory_seq: 1 });
+    last().say({
+      type: "memory_snapshot",
+      memory_seq: 1,
+      epoch: "e",
+      project: "/p",
+      scope: "project",
+      more: false,
+      entries: [],
+    });
+    expect(remembered.map((frame) => frame.type)).toEqual(["memory_snapshot"]);
   });
 });

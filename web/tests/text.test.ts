@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { digest, readSeen } from "../src/panels/viewed";
 import { parseAnsi } from "../src/text/ansi";
-import { compareTexts, parseDiff } from "../src/text/diff";
+import { compareTexts, type FileDiff, parseDiff, splitRows } from "../src/text/diff";
 import { highlight } from "../src/text/highlight";
 
 describe("what a command printed", () => {
@@ -76,5 +77,38 @@ describe("code", () => {
 
   it("of an unknown language stays plain", () => {
     expect(highlight("x", "klingon")).toBeNull();
+  });
+});
+
+describe("a diff with both sides", () => {
+  const diff = (text: string) =>
+    parseDiff(`diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,4 +1,5 @@\n${text}`)[0]?.lines ?? [];
+
+  it("puts what goes and what comes at the same place into the same rows", () => {
+    const rows = splitRows(diff(" a\n-b\n-c\n+B\n d\n+e\n+f\n"));
+    expect(rows.map(({ hunk, left, right }) => hunk ?? [left?.text ?? null, right?.text ?? null])).toEqual([
+      "@@ -1,4 +1,5 @@",
+      ["a", "a"],
+      ["b", "B"],
+      ["c", null],
+      ["d", "d"],
+      [null, "e"],
+      [null, "f"],
+    ]);
+    expect([rows[2]?.left?.before, rows[2]?.right?.after]).toEqual([2, 2]);
+  });
+});
+
+describe("what was viewed", () => {
+  it("is not what it was when the change is another", () => {
+    const file = (text: string) =>
+      parseDiff(`diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n${text}`)[0] as FileDiff;
+    expect(digest(file("-a\n+b\n"))).toBe(digest(file("-a\n+b\n")));
+    expect(digest(file("-a\n+b\n"))).not.toBe(digest(file("-a\n+c\n")));
+    expect(digest(file("-a\n+b\n"))).not.toBe(digest(file("+a\n-b\n")));
+  });
+
+  it("is nothing where what was kept cannot be read", () => {
+    expect([readSeen(null), readSeen("{"), readSeen("null")]).toEqual([{}, {}, {}]);
   });
 });

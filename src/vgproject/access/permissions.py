@@ -81,6 +81,7 @@ COMMANDS: Mapping[str, Need] = {
     "answer": EDIT,
     "resolve_recovery": DECIDE,
     "update_settings": EDIT,
+    "rename_session": EDIT,
     "rewind": EDIT,
     "remember": Need("either", "editor"),
     "update_memory": Need("server", "editor"),
@@ -103,10 +104,13 @@ COMMANDS: Mapping[str, Need] = {
 
 ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/"): OPEN,
+    ("GET", "/settings"): OPEN,
     ("GET", "/sessions/{session_id}"): OPEN,
     ("GET", "/sessions/{session_id}/events/{seq}"): OPEN,
     ("GET", "/assets/{name}"): OPEN,
     ("GET", "/sign-in"): OPEN,
+    ("POST", "/sign-in"): OPEN,
+    ("POST", "/sign-out"): OPEN,
     ("GET", "/livez"): OPEN,
     ("GET", "/readyz"): OPEN,
     ("GET", "/metrics"): Need("server", "viewer"),

@@ -47,6 +47,7 @@ def _load(name: str) -> PageFile:
 
 
 @router.get("/")
+@router.get("/settings")
 @router.get("/sessions/{session_id}")
 @router.get("/sessions/{session_id}/events/{seq}")
 async def read_page(

@@ -22,7 +22,6 @@ from vgproject.schema.frames import (
     TurnView,
     WorkspaceView,
 )
-from vgproject.schema.settings import SessionSettings
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 workspaces_router = APIRouter(tags=["sessions"])
@@ -51,11 +50,12 @@ async def get_session(session_id: Id, services: ServicesDep, caller: CallerDep) 
 
 
 @router.patch("/{session_id}")
-async def update_session(
-    session_id: Id, settings: SessionSettings, services: ServicesDep, caller: CallerDep
-) -> SessionView:
-    """Change the settings that are named, from the next turn on."""
-    await services.sessions.execute(c.UpdateSettings(session_id=session_id, settings=settings), caller)
+async def update_session(session_id: Id, body: c.SessionPatch, services: ServicesDep, caller: CallerDep) -> SessionView:
+    """Give the session another title, and change the settings that are named, from the next turn on."""
+    if body.title is not None:
+        await services.sessions.execute(c.RenameSession(session_id=session_id, title=body.title), caller)
+    if body.model_fields_set != {"title"}:
+        await services.sessions.execute(c.UpdateSettings(session_id=session_id, settings=body.settings), caller)
     return await services.sessions.get_session(session_id, caller)
 
 

@@ -176,6 +176,22 @@ class UpdateSettings(Command):
     """Only what is named changes, from the next turn on."""
 
 
+class RenameSession(Command):
+    type: Literal["rename_session"] = "rename_session"
+    title: ShortText
+
+
+class SessionPatch(SessionSettings):
+    """What is named changes."""
+
+    title: ShortText | None = None
+    """Another title for the session."""
+
+    @property
+    def settings(self) -> SessionSettings:
+        return SessionSettings(**self.model_dump(exclude={"title"}, exclude_unset=True))
+
+
 class Rewind(Command):
     """Files and conversation back to the last checkpoint at or before ``to_seq``."""
 
@@ -386,6 +402,7 @@ AnyCommand = Annotated[
     | AnswerQuestion
     | ResolveRecovery
     | UpdateSettings
+    | RenameSession
     | Rewind
     | Remember
     | UpdateMemory

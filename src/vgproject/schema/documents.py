@@ -6,18 +6,21 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from vgproject.schema.access import CreatedToken, TokenView
 from vgproject.schema.agent_outputs import ImplementationReport, Plan, ResearchNotes
 from vgproject.schema.base import EventData
 from vgproject.schema.commands import AnyCommand, Command
 from vgproject.schema.descriptions import describe_fields
 from vgproject.schema.events import EVENTS
 from vgproject.schema.frames import ANSWERS, DELTAS, MEMORY_FRAMES, PROTOCOL, Blob, EventFrame, Problem
-from vgproject.schema.memory import MemoryEntry
+from vgproject.schema.memory import MemoryChange, MemoryConflict, MemoryEntry, Proposal
 
 Document = dict[str, Any]
 
 COMMAND_CLASSES: tuple[type[Command], ...] = get_args(get_args(AnyCommand)[0])
 AGENT_OUTPUTS: tuple[type[BaseModel], ...] = (ResearchNotes, Plan, ImplementationReport)
+HTTP_ANSWERS: tuple[type[BaseModel], ...] = (MemoryChange, MemoryConflict, Proposal, TokenView, CreatedToken)
+"""Of what only HTTP answers, that which the web page shows."""
 REFERENCE = "#/components/schemas/"
 EXAMPLES = {
     "session_id": "ses_01kavz9s8m4qj2x7c5d6e8f9gh",
@@ -63,9 +66,14 @@ def groups() -> dict[str, list[type[BaseModel]]]:
 
 
 def component_schemas() -> dict[str, Document]:
-    """Every message, agent output and memory entry by its name, and one union for each group."""
+    """Every message, agent output, memory entry and answer that the page knows by its name, and one union for each group."""
     members = groups()
-    classes = [kind for kinds in members.values() for kind in kinds] + [*AGENT_OUTPUTS, MemoryEntry, Problem]
+    classes = [kind for kinds in members.values() for kind in kinds] + [
+        *AGENT_OUTPUTS,
+        *HTTP_ANSWERS,
+        MemoryEntry,
+        Problem,
+    ]
     _, whole = models_json_schema(
         [(kind, "validation") for kind in classes], ref_template=REFERENCE + "{model}", schema_generator=Untitled
     )

@@ -109,6 +109,12 @@ class SessionForked(EventData):
     """The files that it begins with; none where the other had no files yet."""
 
 
+class SessionRenamed(EventData):
+    type: ClassVar[str] = "session_renamed"
+    title: str
+    """The one from now on."""
+
+
 class SettingsUpdated(EventData):
     type: ClassVar[str] = "settings_updated"
     settings: SessionSettings
@@ -748,6 +754,7 @@ class ApprovalsRevoked(EventData):
 EVENTS: tuple[type[EventData], ...] = (
     SessionCreated,
     SessionForked,
+    SessionRenamed,
     SettingsUpdated,
     TaskQueued,
     TaskStarted,

@@ -103,7 +103,7 @@ CLOSERS = {
     "enhanced_server.py",
     "guards.py",
     "outbox.py",
-    "subscription.py",
+    "subscriptions.py",
     "websocket_manager.py",
     "websocket_protocol.py",
 }

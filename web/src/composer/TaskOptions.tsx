@@ -8,7 +8,8 @@ interface Props {
   withProject: boolean;
 }
 
-const APPROVALS: { value: Draft["approvals"]; word: string }[] = [
+/** The least first. */
+export const APPROVALS: { value: Draft["approvals"]; word: string }[] = [
   { value: "", word: "As the server is set up" },
   { value: "never", word: "Never ask" },
   { value: "on_request", word: "Ask where there is no sandbox" },

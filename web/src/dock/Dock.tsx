@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { useRefusal } from "../page/hooks";
 import type { Ask, SessionState } from "../store/session";
 import { ApprovalForm } from "./ApprovalForm";
 import { BudgetForm, LoopForm } from "./PauseForms";
@@ -6,12 +7,17 @@ import { PlanForm } from "./PlanForm";
 import { QuestionForm } from "./QuestionForm";
 import { RecoveryForm } from "./RecoveryForm";
 
+const DECISIONS = new Set<Ask["kind"]>(["approval", "plan", "recovery"]);
+
 /** What waits for a person stays here until somebody has answered it, here or elsewhere. */
 export function Dock({ state }: { state: SessionState }) {
   const [chosen, setChosen] = useState<string | null>(null);
+  const whyNotEdit = useRefusal(state, "edit");
+  const whyNotDecide = useRefusal(state, "decide");
   const { asks } = state;
   const ask = asks.find((one) => one.id === chosen) ?? asks[0];
   if (!ask) return null;
+  const why = DECISIONS.has(ask.kind) ? whyNotDecide : whyNotEdit;
   const place = asks.indexOf(ask);
   return (
     <section
@@ -30,7 +36,10 @@ export function Dock({ state }: { state: SessionState }) {
           </button>
         </p>
       )}
-      <Form key={ask.id} ask={ask} sessionId={state.sessionId} />
+      {why && <p className="mb-2 text-sm text-muted">Someone else has to answer: {why}</p>}
+      <fieldset disabled={why !== null} className="contents">
+        <Form key={ask.id} ask={ask} sessionId={state.sessionId} />
+      </fieldset>
     </section>
   );
 }

@@ -1,5 +1,5 @@
 import { Menu, X } from "lucide-react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useClient } from "../store/client";
 import { useStore } from "../store/store";
 import { Banner } from "./Banner";
@@ -9,11 +9,13 @@ import { SessionList } from "./SessionList";
 import { SessionPage } from "./SessionPage";
 import { SignIn } from "./SignIn";
 
+const SettingsPage = lazy(() => import("../people/SettingsPage").then((module) => ({ default: module.SettingsPage })));
+
 /** The whole page: the list of sessions, and the session that the address names, or the form for a first task. */
 export function App() {
   const client = useClient();
   const status = useStore(client.status);
-  const { sessionId } = useStore(client.places);
+  const { sessionId, settings } = useStore(client.places);
   const [listOpen, setListOpen] = useState(false);
   const wide = useMedia("(min-width: 1000px)");
   const waiting = useStore(client.list).views.filter((view) => view.status === "needs_you").length;
@@ -37,8 +39,16 @@ export function App() {
       ) : (
         <main className="scroller flex min-w-0 grow flex-col">
           <Banner session={null} />
-          {menu && <div className="p-2">{menu}</div>}
-          <Home />
+          {settings ? (
+            <Suspense>
+              <SettingsPage menu={menu} />
+            </Suspense>
+          ) : (
+            <>
+              {menu && <div className="p-2">{menu}</div>}
+              <Home />
+            </>
+          )}
         </main>
       )}
     </div>

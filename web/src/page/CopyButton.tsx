@@ -1,5 +1,5 @@
 import { Check, Copy } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 
 /** Stands in the corner of what it copies. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
@@ -19,6 +19,22 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
         text-muted opacity-0 transition-opacity group-hover:opacity-100 focus-visible:opacity-100 hover:text-ink"
     >
       {copied ? <Check size={14} aria-hidden /> : <Copy size={14} aria-hidden />}
+    </button>
+  );
+}
+
+/** A button with words, for what is copied whole. */
+export function CopyWords({ text, children }: { text: string; children: ReactNode }) {
+  const [copied, setCopied] = useState(false);
+  if (!navigator.clipboard) return null;
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1500);
+  };
+  return (
+    <button type="button" className="button" onClick={copy}>
+      {copied ? "Copied" : children}
     </button>
   );
 }

@@ -2,8 +2,9 @@ import { Check, CircleStop, Minus, Pause, Play, RotateCcw, X } from "lucide-reac
 import type { ReactNode } from "react";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type Phase, type SessionState, type Task } from "../store/session";
-import { capital, cost, count, elapsed, lastName } from "./format";
-import { useAction, useNow } from "./hooks";
+import { capital, cost, count, elapsed, lastName, nameOf } from "./format";
+import { useAction, useNow, useRefusal } from "./hooks";
+import { SessionMenu } from "./SessionMenu";
 import { Status } from "./Status";
 
 /** What the session is about, how far it is, and what can be done with its task. */
@@ -16,7 +17,7 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
         {menu}
         <div className="min-w-0 grow">
           <h1 className="truncate font-semibold" title={task?.request.content ?? state.title}>
-            {task?.request.content || state.title || "…"}
+            {nameOf(state.title, state.project, task?.request.content) || "…"}
           </h1>
           <p className="flex items-center gap-2 text-xs text-muted">
             {state.seq > 0 && <Status status={status} />}
@@ -27,7 +28,8 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
             {task?.usage && <Spent task={task} />}
           </p>
         </div>
-        {task && <Controls sessionId={state.sessionId} task={task} />}
+        {task && <Controls state={state} task={task} />}
+        {state.seq > 0 && <SessionMenu state={state} />}
       </div>
       {task && task.phases.length > 0 && <Way task={task} />}
     </header>
@@ -54,9 +56,10 @@ function Spent({ task }: { task: Task }) {
   );
 }
 
-function Controls({ sessionId, task }: { sessionId: string; task: Task }) {
+function Controls({ state, task }: { state: SessionState; task: Task }) {
   const client = useClient();
-  const about = { session_id: sessionId, task_id: task.id };
+  const why = useRefusal(state, "edit");
+  const about = { session_id: state.sessionId, task_id: task.id };
   const pause = useAction(() => client.send({ type: "pause", ...about }));
   const resume = useAction(() => client.send({ type: "resume", ...about }));
   const cancel = useAction(() => client.send({ type: "cancel", ...about }));
@@ -67,8 +70,8 @@ function Controls({ sessionId, task }: { sessionId: string; task: Task }) {
       type="button"
       className="button max-sm:button-icon"
       aria-label={word}
-      title={word}
-      disabled={action.busy || waiting}
+      title={why ?? word}
+      disabled={action.busy || waiting || why !== null}
       onClick={() => void action.run()}
     >
       {icon} <span className="max-sm:hidden">{waiting ? `${word} …` : word}</span>

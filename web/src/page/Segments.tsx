@@ -11,7 +11,7 @@ interface Props<T extends string> {
 export function Segments<T extends string>({ label, options, chosen, onChoose }: Props<T>) {
   const name = useId();
   return (
-    <fieldset className="flex rounded-lg bg-raised p-0.5">
+    <fieldset className="flex flex-wrap rounded-lg bg-raised p-0.5">
       <legend className="sr-only">{label}</legend>
       {options.map(({ value, word, about }) => (
         <label

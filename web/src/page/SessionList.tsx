@@ -1,8 +1,8 @@
-import { MonitorCog, Moon, Plus, Sun } from "lucide-react";
+import { MonitorCog, Moon, Plus, Settings, Sun } from "lucide-react";
 import type { SessionView } from "../protocol";
 import { useClient } from "../store/client";
 import { useStore } from "../store/store";
-import { ago, lastName } from "./format";
+import { ago, lastName, nameOf } from "./format";
 import { useNow } from "./hooks";
 import { Status } from "./Status";
 import { nextTheme, theme } from "./theme";
@@ -27,6 +27,7 @@ export function SessionList({ onChoose }: { onChoose: () => void }) {
     <nav aria-label="Sessions" className="flex h-full flex-col">
       <div className="flex items-center gap-2 p-3">
         <Logo />
+        <SettingsLink onChoose={onChoose} />
         <ThemeButton />
       </div>
       <div className="px-3 pb-2">
@@ -83,7 +84,9 @@ function Entry({ view, now, chosen, onChoose }: EntryProps) {
       }}
       className={`block rounded-lg px-2 py-2 ${chosen ? "bg-accent-soft" : "hover:bg-raised"}`}
     >
-      <span className="line-clamp-2 text-sm leading-5 font-medium">{last?.content ?? view.title}</span>
+      <span className="line-clamp-2 text-sm leading-5 font-medium">
+        {nameOf(view.title, view.project, last?.content)}
+      </span>
       <span className="mt-1 flex items-center gap-2 text-xs text-muted">
         <Status status={status} />
         <span className="min-w-0 grow truncate">{lastName(view.project)}</span>
@@ -110,6 +113,28 @@ export function Logo() {
       </svg>
       vgPROJECT
     </span>
+  );
+}
+
+function SettingsLink({ onChoose }: { onChoose: () => void }) {
+  const { places } = useClient();
+  const { settings } = useStore(places);
+  return (
+    <a
+      href="/settings"
+      className="button button-quiet button-icon"
+      aria-label="Settings"
+      title="Settings"
+      aria-current={settings ? "page" : undefined}
+      onClick={(event) => {
+        if (event.metaKey || event.ctrlKey) return;
+        event.preventDefault();
+        places.go({ sessionId: null, seq: null, settings: true });
+        onChoose();
+      }}
+    >
+      <Settings size={17} aria-hidden />
+    </a>
   );
 }
 

@@ -1,24 +1,32 @@
-import { type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { Composer } from "../composer/Composer";
 import { emptyDraft } from "../composer/draft";
 import { MessageComposer } from "../composer/MessageComposer";
 import { Dock } from "../dock/Dock";
-import { type PanelId, Panels } from "../panels/Panels";
+import { diffLook } from "../panels/diff_look";
+import { type PanelId, Panels, PhonePanels, type ViewId } from "../panels/Panels";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
 import { useStore } from "../store/store";
 import { Timeline } from "../timeline/Timeline";
 import { Announcer } from "./Announcer";
 import { Banner } from "./Banner";
+import { DialogsProvider, type SessionDialog } from "./dialogs";
 import { Header } from "./Header";
-import { useMedia } from "./hooks";
+import { useMedia, useRefusal } from "./hooks";
+
+const SessionDialogs = lazy(() =>
+  import("../session/SessionDialogs").then((module) => ({ default: module.SessionDialogs })),
+);
 
 /** One session: what happens in it, what it asks, and what came out of it. */
 export function SessionPage({ sessionId, menu }: { sessionId: string; menu: ReactNode }) {
   const client = useClient();
   const state = useStore(client.session(sessionId));
   const [panel, setPanel] = useState<PanelId>("plan");
-  const [onPhone, setOnPhone] = useState<PanelId | "chat">("chat");
+  const [onPhone, setOnPhone] = useState<ViewId>("chat");
+  const [dialog, setDialog] = useState<SessionDialog | null>(null);
+  const needsRoom = useStore(diffLook) === "split" && panel === "changes";
   const twoColumns = useMedia("(min-width: 760px)");
   const open = (id: PanelId) => {
     setPanel(id);
@@ -38,17 +46,26 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
           </div>
         </>
       )}
-      {!twoColumns && <Panels state={state} chosen={onPhone} onChoose={setOnPhone} phone />}
+      {!twoColumns && <PhonePanels state={state} chosen={onPhone} onChoose={setOnPhone} />}
     </main>
   );
-  if (!twoColumns) return chat;
   return (
-    <>
+    <DialogsProvider value={setDialog}>
       {chat}
-      <aside aria-label="Results" className="flex w-[36%] max-w-xl min-w-80 shrink-0 border-l border-line bg-surface">
-        <Panels state={state} chosen={panel} onChoose={(id) => id !== "chat" && setPanel(id)} />
-      </aside>
-    </>
+      {twoColumns && (
+        <aside
+          aria-label="Results"
+          className={`flex min-w-80 shrink-0 border-l border-line bg-surface ${needsRoom ? "w-1/2 max-w-4xl" : "w-[36%] max-w-xl"}`}
+        >
+          <Panels state={state} chosen={panel} onChoose={setPanel} />
+        </aside>
+      )}
+      {dialog && (
+        <Suspense>
+          <SessionDialogs dialog={dialog} state={state} onClose={() => setDialog(null)} />
+        </Suspense>
+      )}
+    </DialogsProvider>
   );
 }
 
@@ -56,7 +73,9 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
 function Writing({ state }: { state: SessionState }) {
   const client = useClient();
   const [draft, setDraft] = useState(emptyDraft);
+  const why = useRefusal(state, "edit");
   if (state.seq === 0) return null;
+  if (why) return <p className="card px-4 py-3 text-sm text-muted">{why}</p>;
   if (isOpen(currentTask(state))) return <MessageComposer sessionId={state.sessionId} />;
   return (
     <Composer

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { signIn } from "../http";
+import { signIn, signInWithToken } from "../http";
 import { useClient } from "../store/client";
 import { useAction } from "./hooks";
 import { Logo } from "./SessionList";
@@ -9,7 +9,8 @@ export function SignIn() {
   const client = useClient();
   const [given, setGiven] = useState("");
   const action = useAction(async () => {
-    await signIn(codeOf(given));
+    const code = codeOf(given);
+    await (isToken(code) ? signInWithToken(code) : signIn(code));
     client.restart();
   });
   const refused = location.search === "?sign-in=refused" && !action.error;
@@ -24,10 +25,10 @@ export function SignIn() {
         <h1 className="mt-5 text-lg font-semibold">Sign in</h1>
         <p className="mt-1 text-sm text-muted">
           Open the link that the server printed when it started, or paste it here. Each link works once, for ten
-          minutes; start the server again for a new one.
+          minutes; start the server again for a new one. Who was given a token signs in with that.
         </p>
         <label className="label mt-4" htmlFor="code">
-          Link or code
+          Link, code or token
         </label>
         <input
           id="code"
@@ -53,6 +54,11 @@ export function SignIn() {
       </form>
     </main>
   );
+}
+
+/** Of this server, or a JWT; a code has neither this beginning nor dots. */
+function isToken(given: string): boolean {
+  return given.startsWith("vgp_") || given.split(".").length === 3;
 }
 
 function codeOf(given: string): string {

@@ -54,3 +54,8 @@ export function capital(word: string): string {
 export function lastName(path: string): string {
   return path.replace(/\/+$/, "").split("/").at(-1) ?? path;
 }
+
+/** What a session is called: its title, but for the one that says only which project it is on. */
+export function nameOf(title: string, project: string, task: string | undefined): string {
+  return task && (!title || title === lastName(project)) ? task : title;
+}

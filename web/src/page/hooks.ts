@@ -1,23 +1,27 @@
 /** What several components need of React. */
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { type NEEDS, refusalIn } from "../access";
 import { sentenceOf } from "../failure";
+import { useClient } from "../store/client";
+import type { SessionState } from "../store/session";
+import { useStore } from "../store/store";
 
-export interface Action {
-  run(): Promise<boolean>;
+export interface Action<A extends unknown[] = []> {
+  run(...given: A): Promise<boolean>;
   busy: boolean;
   /** Why it did not work, for people. */
   error: string | null;
 }
 
 /** Something that takes a while and can fail. `run` says whether it worked. */
-export function useAction(work: () => Promise<unknown>): Action {
+export function useAction<A extends unknown[] = []>(work: (...given: A) => Promise<unknown>): Action<A> {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const run = async () => {
+  const run = async (...given: A) => {
     setBusy(true);
     setError(null);
     try {
-      await work();
+      await work(...given);
       return true;
     } catch (caught) {
       setError(sentenceOf(caught));
@@ -51,4 +55,9 @@ export function useMedia(query: string): boolean {
     [query],
   );
   return useSyncExternalStore(watch, () => matchMedia(query).matches);
+}
+
+/** Why this person may not do that in the session, for people; `null` where they may. */
+export function useRefusal(state: SessionState, what: keyof typeof NEEDS): string | null {
+  return refusalIn(state.members, useStore(useClient().me), what);
 }

@@ -19,9 +19,12 @@ export function showTheme(): void {
 }
 
 export function nextTheme(): void {
-  const next = NEXT[theme.get()];
-  localStorage.setItem(KEY, next);
-  theme.set(next);
+  chooseTheme(NEXT[theme.get()]);
+}
+
+export function chooseTheme(chosen: Theme): void {
+  localStorage.setItem(KEY, chosen);
+  theme.set(chosen);
 }
 
 function parseTheme(kept: string | null): Theme {

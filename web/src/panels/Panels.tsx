@@ -1,13 +1,27 @@
-import { FileDiff, Files, ListTodo, type LucideIcon, MessagesSquare, SquareTerminal } from "lucide-react";
-import { Tabs } from "radix-ui";
-import type { ComponentType } from "react";
+import {
+  Brain,
+  ChevronRight,
+  Ellipsis,
+  FileDiff,
+  Files,
+  ListTodo,
+  type LucideIcon,
+  MessagesSquare,
+  SquareTerminal,
+} from "lucide-react";
+import { type ComponentType, lazy, Suspense } from "react";
 import type { SessionState } from "../store/session";
-import { ChangesPanel } from "./ChangesPanel";
 import { FilesPanel } from "./FilesPanel";
 import { PlanPanel } from "./PlanPanel";
+import { TabList, TabPanel, type TabWords } from "./Tabs";
 import { TerminalPanel } from "./TerminalPanel";
 
-export type PanelId = "plan" | "changes" | "terminal" | "files";
+export type PanelId = "plan" | "changes" | "terminal" | "files" | "memory";
+/** What one column shows: the conversation, a panel, or the list of those that have no tab. */
+export type ViewId = PanelId | "chat" | "more";
+
+const MemoryPanel = lazy(() => import("../memory/MemoryPanel").then((module) => ({ default: module.MemoryPanel })));
+const ChangesPanel = lazy(() => import("./ChangesPanel").then((module) => ({ default: module.ChangesPanel })));
 
 interface Panel {
   id: PanelId;
@@ -24,73 +38,88 @@ const PANELS: readonly Panel[] = [
   { id: "changes", title: "Changes", icon: FileDiff, Content: ChangesPanel, count: (state) => state.files.size },
   { id: "terminal", title: "Terminal", icon: SquareTerminal, Content: TerminalPanel },
   { id: "files", title: "Files", icon: Files, Content: FilesPanel },
+  { id: "memory", title: "Memory", icon: Brain, Content: MemoryPanel },
 ];
+/** A phone has room for so many of them. */
+const ON_PHONE = 3;
 
 interface Props {
   state: SessionState;
-  chosen: PanelId | "chat";
-  onChoose: (id: PanelId | "chat") => void;
-  /** One column, with the tabs at the bottom and the conversation as the first. */
-  phone?: boolean;
+  chosen: PanelId;
+  onChoose: (id: PanelId) => void;
 }
 
-export function Panels({ state, chosen, onChoose, phone = false }: Props) {
-  const tabs = (
-    <Tabs.List
-      aria-label={phone ? "Views" : "Results"}
-      className={
-        phone
-          ? "flex shrink-0 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)]"
-          : "flex shrink-0 gap-1 border-b border-line px-2 pt-2"
-      }
-    >
-      {phone && <Tab id="chat" title="Chat" icon={MessagesSquare} count={state.asks.length} phone />}
-      {PANELS.map(({ count, ...panel }) => (
-        <Tab key={panel.id} {...panel} count={count?.(state) ?? 0} phone={phone} />
-      ))}
-    </Tabs.List>
-  );
+/** Beside the conversation. */
+export function Panels({ state, chosen, onChoose }: Props) {
   return (
-    <Tabs.Root
-      value={chosen}
-      onValueChange={(id) => onChoose(id as PanelId)}
-      className={`flex w-full min-w-0 flex-col ${chosen === "chat" ? "" : "min-h-0 grow"}`}
-    >
-      {!phone && tabs}
-      {phone && (
-        <Tabs.Content value="chat" className="sr-only">
+    <div className="@container flex w-full min-w-0 flex-col">
+      <TabList label="Results" tabs={wordsOf(PANELS, state)} chosen={chosen} onChoose={onChoose} phone={false} />
+      <Chosen id={chosen} state={state} />
+    </div>
+  );
+}
+
+interface PhoneProps {
+  state: SessionState;
+  chosen: ViewId;
+  onChoose: (id: ViewId) => void;
+}
+
+/** In one column, with the tabs at the bottom and the conversation as the first. */
+export function PhonePanels({ state, chosen, onChoose }: PhoneProps) {
+  const more = PANELS.slice(ON_PHONE);
+  const tabs: TabWords<ViewId>[] = [
+    { id: "chat", title: "Chat", icon: MessagesSquare, count: state.asks.length },
+    ...wordsOf(PANELS.slice(0, ON_PHONE), state),
+    { id: "more", title: "More", icon: Ellipsis, count: 0 },
+  ];
+  const isInMore = chosen === "more" || more.some((panel) => panel.id === chosen);
+  return (
+    <div className={`flex w-full min-w-0 flex-col ${chosen === "chat" ? "" : "min-h-0 grow"}`}>
+      {chosen === "chat" && (
+        <div role="tabpanel" id="panel-chat" aria-label="Chat" className="sr-only">
           The conversation is above.
-        </Tabs.Content>
+        </div>
       )}
-      {PANELS.map(({ id, Content }) => (
-        <Tabs.Content key={id} value={id} className="scroller flex min-h-0 grow flex-col">
-          <Content state={state} />
-        </Tabs.Content>
-      ))}
-      {phone && tabs}
-    </Tabs.Root>
+      {chosen === "more" && (
+        <TabPanel id="more" label="More">
+          <ul className="p-2">
+            {more.map(({ id, title, icon: Icon }) => (
+              <li key={id}>
+                <button
+                  type="button"
+                  className="flex min-h-12 w-full items-center gap-3 rounded-lg px-3 hover:bg-raised"
+                  onClick={() => onChoose(id)}
+                >
+                  <Icon size={18} className="text-muted" aria-hidden /> {title}
+                  <ChevronRight size={16} className="ml-auto text-faint" aria-hidden />
+                </button>
+              </li>
+            ))}
+          </ul>
+        </TabPanel>
+      )}
+      {chosen !== "chat" && chosen !== "more" && (
+        <Chosen id={chosen} state={state} shownBy={isInMore ? "more" : chosen} />
+      )}
+      <TabList label="Views" tabs={tabs} chosen={isInMore ? "more" : chosen} onChoose={onChoose} phone />
+    </div>
   );
 }
 
-interface TabProps {
-  id: string;
-  title: string;
-  icon: LucideIcon;
-  count: number;
-  phone: boolean;
+function wordsOf(panels: readonly Panel[], state: SessionState): TabWords<PanelId>[] {
+  return panels.map(({ id, title, icon, count }) => ({ id, title, icon, count: count?.(state) ?? 0 }));
 }
 
-function Tab({ id, title, icon: Icon, count, phone }: TabProps) {
-  const look = phone
-    ? "min-h-14 grow basis-0 flex-col gap-0.5 text-xs data-[state=active]:text-accent"
-    : "min-h-9 gap-1.5 rounded-t-lg border-b-2 border-transparent px-2.5 text-sm hover:text-ink data-[state=active]:border-accent data-[state=active]:font-medium data-[state=active]:text-ink";
+function Chosen({ id, state, shownBy = id }: { id: PanelId; state: SessionState; shownBy?: ViewId }) {
+  const panel = PANELS.find((one) => one.id === id);
+  if (!panel) return null;
+  const { title, Content } = panel;
   return (
-    <Tabs.Trigger value={id} className={`flex items-center justify-center text-muted ${look}`}>
-      <Icon size={phone ? 19 : 15} aria-hidden />
-      <span>
-        {title}
-        {count > 0 && <span className="ml-1 rounded-full bg-raised px-1.5 text-xs tabular-nums">{count}</span>}
-      </span>
-    </Tabs.Trigger>
+    <TabPanel key={id} id={shownBy} label={title}>
+      <Suspense fallback={<p className="panel-empty">Loading …</p>}>
+        <Content state={state} />
+      </Suspense>
+    </TabPanel>
   );
 }

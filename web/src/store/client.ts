@@ -1,6 +1,7 @@
 /** What the page holds: the connection, the list of sessions, and a store for each session that was looked at. */
 import { createContext, useContext } from "react";
-import { Connection, type ConnectionStatus, type Wish } from "../connection";
+import type { Me, Role } from "../access";
+import { Connection, type ConnectionStatus, type MemoryFrame, type Wish } from "../connection";
 import { Failure, sentenceOf } from "../failure";
 import { listSessions, readBefore } from "../http";
 import { Places } from "../location";
@@ -25,7 +26,10 @@ export class Client {
   readonly draining = new Store(false);
   readonly list = new Store<SessionList>({ views: [], loaded: false, error: null });
   readonly places = new Places();
+  /** Who is signed in, also while the connection is lost. */
+  readonly me = new Store<Me>({ user: "", role: "viewer" });
   readonly #sessions = new Map<string, SessionStore>();
+  readonly #memoryEars = new Set<(frame: MemoryFrame) => void>();
   readonly #connection: Connection;
   #followed: string | null = null;
   #reload: ReturnType<typeof setTimeout> | undefined;
@@ -37,6 +41,9 @@ export class Client {
       onFrame: (sessionId, frame) => {
         this.session(sessionId).take(frame);
         if ("seq" in frame && CHANGES_LIST.has(frame.type)) this.reloadSoon();
+      },
+      onMemory: (frame) => {
+        for (const ear of this.#memoryEars) ear(frame);
       },
       onDraining: () => this.draining.set(true),
     });
@@ -83,6 +90,19 @@ export class Client {
     return this.#connection.send(wish);
   }
 
+  /** All that is said of memories that are followed. Returns what ends it. */
+  hearMemory(ear: (frame: MemoryFrame) => void): () => void {
+    this.#memoryEars.add(ear);
+    return () => this.#memoryEars.delete(ear);
+  }
+
+  /** A session that is not there any more. */
+  forget(sessionId: string): void {
+    if (this.places.get().sessionId === sessionId) this.places.go({ sessionId: null, seq: null });
+    this.#sessions.delete(sessionId);
+    void this.reload();
+  }
+
   retryNow(): void {
     this.#connection.retryNow();
   }
@@ -114,6 +134,7 @@ export class Client {
   #statusChanged(status: ConnectionStatus): void {
     if (status.kind === "open") {
       this.draining.set(false);
+      this.me.set({ user: status.welcome.user ?? "", role: (status.welcome.role ?? "viewer") as Role });
       this.reload();
     }
     this.status.set(status);
@@ -146,6 +167,9 @@ const CHANGES_LIST = new Set([
   "recovery_decision_resolved",
   "budget_exceeded",
   "loop_paused",
+  "session_renamed",
+  "member_joined",
+  "member_left",
 ]);
 
 function newClientName(): string {

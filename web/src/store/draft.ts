@@ -1,4 +1,5 @@
 /** The next state while it is made: a copy of the last one, of which each collection is copied when it is first changed. */
+import type { Role } from "../access";
 import type { Event } from "../protocol";
 import {
   type Ask,
@@ -55,6 +56,11 @@ export class Draft {
   get openCalls(): Map<string, string> {
     this.state.openCalls = this.#ownMap(this.state.openCalls);
     return this.state.openCalls as Map<string, string>;
+  }
+
+  get members(): Map<string, Role | null> {
+    this.state.members = this.#ownMap(this.state.members);
+    return this.state.members as Map<string, Role | null>;
   }
 
   clearLive(): void {

@@ -105,7 +105,11 @@ function applyEvent(draft: Draft, event: Event): void {
       state.project = event.data.project;
       state.owner = event.data.owner;
       state.settings = event.data.settings;
+      draft.members.set(event.data.owner, "owner");
       return;
+    case "session_renamed":
+      state.title = event.data.title;
+      return draft.note(event);
     case "settings_updated":
       state.settings = event.data.settings;
       return draft.note(event);
@@ -262,7 +266,11 @@ function applyEvent(draft: Draft, event: Event): void {
       state.appliedSeq = event.seq;
       return draft.note(event);
     case "workspace_rewound":
-      state.rewinds = [...state.rewinds, { after: event.data.to_seq, until: event.seq }];
+      // It may lead into what an earlier one has taken back: then that one does not count any more.
+      state.rewinds = [
+        ...state.rewinds.filter((rewind) => rewind.until <= event.data.to_seq),
+        { after: event.data.to_seq, until: event.seq },
+      ];
       state.changedSeq = event.seq;
       return draft.note(event);
     case "plan_step_updated":
@@ -284,23 +292,28 @@ function applyEvent(draft: Draft, event: Event): void {
       return draft.note(event);
 
     case "session_forked":
+      if (event.data.checkpoint_id) state.changedSeq = event.seq;
+      return draft.note(event);
     case "workspace_created":
     case "budget_warning":
     case "loop_noticed":
     case "context_compacted":
     case "memory_recalled":
     case "memory_merged":
-    case "member_joined":
-    case "member_left":
-    case "role_changed":
     case "comment_added":
     case "comment_resolved":
     case "control_requested":
     case "control_changed":
     case "approvals_revoked":
-      return draft.note(event);
     case "checkpoint_created":
-      return;
+      return draft.note(event);
+    case "member_joined":
+    case "role_changed":
+      draft.members.set(event.data.user, event.data.role);
+      return draft.note(event);
+    case "member_left":
+      draft.members.delete(event.data.user);
+      return draft.note(event);
     default: {
       const unknown: never = event; // Of a later release.
       return unknown;

@@ -1,4 +1,5 @@
 /** A session as the page knows it: what its log says, and what is just being said. Values; `reduce` makes the next from them. */
+import type { Members } from "../access";
 import type {
   Actor,
   Blob,
@@ -28,6 +29,7 @@ export interface SessionState {
   readonly project: string;
   readonly owner: string;
   readonly settings: SessionSettings;
+  readonly members: Members;
   /** In the order in which they were given. */
   readonly tasks: readonly Task[];
   /** What the timeline shows, in the order of the log. Positions never change. */
@@ -160,6 +162,7 @@ export function emptySession(sessionId: string): SessionState {
     project: "",
     owner: "",
     settings: {},
+    members: new Map(),
     tasks: [],
     items: [],
     positions: new Map(),

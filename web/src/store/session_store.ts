@@ -32,7 +32,7 @@ export class SessionStore extends Store<SessionState> {
 }
 
 /** A page in the background has no animation frames, and is to know all the same that it is needed. */
-function nextFrame(flush: () => void): void {
+export function nextFrame(flush: () => void): void {
   if (document.hidden) setTimeout(flush, 250);
   else requestAnimationFrame(flush);
 }

@@ -103,3 +103,36 @@ export function compareTexts(old: string, next: string): DiffLine[] {
     ...after.slice(after.length - tail).map(line("same")),
   ];
 }
+
+/** One row of a diff with both sides beside each other. */
+export interface SplitRow {
+  readonly hunk: string | null;
+  readonly left: DiffLine | null;
+  readonly right: DiffLine | null;
+}
+
+/** What goes and what comes at the same place stand in the same rows. */
+export function splitRows(lines: readonly DiffLine[]): SplitRow[] {
+  const rows: SplitRow[] = [];
+  let removed: DiffLine[] = [];
+  let added: DiffLine[] = [];
+  const settle = () => {
+    for (let index = 0; index < Math.max(removed.length, added.length); index++)
+      rows.push({ hunk: null, left: removed[index] ?? null, right: added[index] ?? null });
+    removed = [];
+    added = [];
+  };
+  for (const line of lines) {
+    if (line.kind === "removed" && added.length) settle();
+    if (line.kind === "removed") removed.push(line);
+    else if (line.kind === "added") added.push(line);
+    else {
+      settle();
+      rows.push(
+        line.kind === "hunk" ? { hunk: line.text, left: null, right: null } : { hunk: null, left: line, right: line },
+      );
+    }
+  }
+  settle();
+  return rows;
+}

@@ -7,8 +7,10 @@ import type { Event, TestRun } from "../protocol";
 import { useClient } from "../store/client";
 import type { EventItem } from "../store/session";
 import { Markdown } from "../text/Markdown";
+import { CheckpointLine, CheckpointMenu } from "./CheckpointLine";
 import { EventLink } from "./EventLink";
 import { noticeOf } from "./notices";
+import { RecalledCard } from "./RecalledCard";
 
 interface Props {
   item: EventItem;
@@ -58,9 +60,13 @@ export function EventCard({ item, sessionId, onPanel }: Props) {
       return <Completed event={event} onPanel={onPanel} />;
     case "task_failed":
       return <Failed event={event} sessionId={sessionId} />;
+    case "checkpoint_created":
+      return <CheckpointLine event={event} sessionId={sessionId} />;
+    case "memory_recalled":
+      return <RecalledCard event={event} onOpen={() => onPanel("memory")} />;
     default: {
       const notice = noticeOf(event);
-      return notice && <Notice event={event} {...notice} />;
+      return notice && <Notice event={event} sessionId={sessionId} {...notice} />;
     }
   }
 }
@@ -192,13 +198,14 @@ export interface NoticeWords {
   text: string;
 }
 
-function Notice({ event, tone, text }: NoticeWords & { event: Event }) {
+function Notice({ event, sessionId, tone, text }: NoticeWords & { event: Event; sessionId: string }) {
   const { icon: Icon, look } = TONES[tone];
   return (
-    <p className={`flex items-start gap-2 py-0.5 text-sm ${look}`}>
+    <div className={`flex items-start gap-2 py-0.5 text-sm ${look}`}>
       <Icon size={15} className="mt-0.5 shrink-0" aria-hidden />
       <span className="min-w-0 grow break-words">{text}</span>
+      {event.type === "workspace_created" && <CheckpointMenu seq={event.seq} sessionId={sessionId} />}
       <EventLink seq={event.seq} time={event.time} />
-    </p>
+    </div>
   );
 }

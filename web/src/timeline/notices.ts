@@ -7,6 +7,8 @@ export function noticeOf(event: Event): NoticeWords | null {
   switch (event.type) {
     case "session_forked":
       return plain("The session goes on from another one.");
+    case "session_renamed":
+      return plain(`${event.actor.id} gave the session the title “${event.data.title}”.`);
     case "settings_updated":
       return plain(`The settings were changed by ${event.actor.id}.`);
     case "task_cancelled":

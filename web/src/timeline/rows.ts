@@ -7,6 +7,7 @@ import { noticeOf } from "./notices";
 const HANDED_OVER = new Set(["submit_research", "submit_plan", "submit_implementation", "update_plan_step"]);
 const WITH_CARD = new Set<Event["type"]>([
   "phase_started",
+  "checkpoint_created",
   "research_complete",
   "planning_complete",
   "implementation_complete",

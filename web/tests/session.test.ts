@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { placeAfter } from "../src/page/arrows";
+import { nameOf } from "../src/page/format";
+import { changedSettings, settingsDraft } from "../src/session/settings";
+import { undoneBy } from "../src/session/undone";
+import { reduce } from "../src/store/reduce";
+import { emptySession } from "../src/store/session";
+import { isWithdrawn } from "../src/timeline/rows";
+import { Log } from "./frames";
+
+const CHECKPOINT = { checkpoint_id: "chk", files: ["a.py"] };
+const change = (path: string) => ({ path, change: "modified" as const, additions: 1, deletions: 0 });
+
+describe("a rewind", () => {
+  const log = new Log();
+  log.add("session_created", { project: "/p", title: "T", settings: {}, owner: "owner" }, null);
+  log.add("task_queued", { content: "First" });
+  log.add("file_changed", change("a.py"));
+  const first = log.add("checkpoint_created", CHECKPOINT).seq;
+  log.add("agent_message", { message_id: "m1", text: "Done." });
+  log.add("task_queued", { content: "Second" }, "tsk_2");
+  log.add("file_changed", change("b.py"), "tsk_2");
+  const second = log.add("checkpoint_created", CHECKPOINT, "tsk_2").seq;
+  const rewound = (to: number) => ({
+    to_seq: to,
+    checkpoint_seq: to,
+    checkpoint_id: "chk",
+    safety_checkpoint_id: "safe",
+  });
+
+  it("says before what it takes back", () => {
+    const state = reduce(emptySession("ses_1"), log.events);
+    expect(undoneBy(state, first)).toEqual({ files: ["b.py"], tasks: ["Second"], messages: 1, calls: 0 });
+    expect(undoneBy(state, second)).toEqual({ files: [], tasks: [], messages: 0, calls: 0 });
+  });
+
+  it("takes nothing back twice, and one that leads into what was taken back brings it again", () => {
+    log.add("workspace_rewound", rewound(first), null);
+    const once = reduce(emptySession("ses_1"), log.events);
+    expect([isWithdrawn(once, first), isWithdrawn(once, second)]).toEqual([false, true]);
+    expect(undoneBy(once, first)).toEqual({ files: [], tasks: [], messages: 0, calls: 0 });
+    const again = reduce(once, [log.add("workspace_rewound", rewound(second), null)]);
+    expect([isWithdrawn(again, first), isWithdrawn(again, second)]).toEqual([false, false]);
+  });
+});
+
+describe("the settings of a session", () => {
+  const before = settingsDraft({ model: "openai:a", models: { research: "openai:b" }, max_cost_usd: 2 });
+
+  it("are sent as far as they were changed", () => {
+    expect(changedSettings(before, before)).toEqual({});
+    const now = {
+      ...before,
+      models: { ...before.models, planning: " openai:c " },
+      approvals: "always",
+      planGate: true,
+      testCommand: "make test",
+      numbers: { ...before.numbers, max_cost_usd: "3.5" },
+    };
+    expect(changedSettings(before, now)).toEqual({
+      models: { planning: "openai:c" },
+      approvals: "always",
+      plan_gate: true,
+      test_command: "make test",
+      max_cost_usd: 3.5,
+    });
+  });
+
+  it("are not taken away by an empty field", () => {
+    const now = { ...before, model: "", models: { research: "" }, numbers: { ...before.numbers, max_cost_usd: "" } };
+    expect(changedSettings(before, now)).toEqual({});
+  });
+});
+
+it("takes the new title of a session", () => {
+  const log = new Log();
+  log.add("session_created", { project: "/p", title: "p", settings: {}, owner: "owner" }, null);
+  log.add("session_renamed", { title: "The till" }, null);
+  expect(reduce(emptySession("ses_1"), log.events).title).toBe("The till");
+});
+
+it("calls a session by its title, but where that only says the project", () => {
+  expect(nameOf("shop", "/work/shop", "Mend the till")).toBe("Mend the till");
+  expect(nameOf("The till", "/work/shop", "Mend the till")).toBe("The till");
+  expect(nameOf("shop", "/work/shop", undefined)).toBe("shop");
+});
+
+it("goes round by the arrow keys, and to both ends", () => {
+  const keys = { next: "ArrowDown", last: "ArrowUp" };
+  const go = (key: string, at: number) => placeAfter(key, at, 3, keys);
+  expect([go("ArrowDown", 2), go("ArrowUp", 0), go("Home", 1), go("End", 0), go("x", 0)]).toEqual([0, 2, 0, 2, null]);
+  expect([go("ArrowDown", -1), go("ArrowUp", -1)]).toEqual([0, 2]);
+});
