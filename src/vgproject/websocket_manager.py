@@ -65,7 +65,7 @@ OWN_COMMANDS = get_args(OwnCommand)
 logger = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class ConnectionState:
     """What one connection holds; all of it goes away with it."""
 
