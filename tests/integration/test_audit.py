@@ -54,7 +54,12 @@ def told(records: list[Record], client: str) -> list[tuple[Any, ...]]:
 
 
 async def test_every_route_that_changes_something_leaves_a_record_of_its_begin_and_its_end(tmp_path: Path) -> None:
-    writes = {f"{method} {path}": need.place for (method, path), need in ROUTES.items() if method != "GET"}
+    writes = {
+        f"{method} {path}": need.place
+        for (method, path), need in ROUTES.items()
+        if method != "GET"
+        and need.place != "open"  # `POST /sign-in` is told of as a sign-in; `/sign-out` changes nothing here.
+    }
     expected, refusals = {}, {}
     async with open_house(tmp_path) as house:
         for route, place in writes.items():
