@@ -16,10 +16,14 @@ pytestmark = [
 TASK = "Make the failing test pass"
 
 
-async def do(page: Page, words: str) -> None:
+async def type_into_palette(page: Page, words: str) -> None:
     await page.keyboard.press("Control+k")
     await expect(page.get_by_role("combobox", name="What do you want to do?")).to_be_focused()
     await page.keyboard.type(words)
+
+
+async def do(page: Page, words: str) -> None:
+    await type_into_palette(page, words)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog", name="All that can be done")).not_to_be_visible()
 
@@ -58,15 +62,13 @@ async def test_the_palette_gives_the_focus_back_and_the_sheet_names_the_keys_tha
         await page.goto(site.link)
         task = page.get_by_label("Your task")
         await task.focus()
-        await page.keyboard.press("Control+k")
-        await page.keyboard.type("theme")
-        await expect(page.get_by_role("option")).to_have_text(["Theme: light", "Theme: dark", "Theme: as the system"])
+        await type_into_palette(page, "theme:")
+        await expect(page.get_by_role("option")).to_contain_text(["Theme: light", "Theme: dark", "Theme: as the system"])
         await page.keyboard.press("ArrowDown")
         assert await window.violations() == []
         await page.keyboard.press("Escape")
         await expect(task).to_be_focused()
-        await page.keyboard.press("Control+k")
-        await page.keyboard.type("theme")
+        await type_into_palette(page, "theme:")
         await page.keyboard.press("ArrowDown")
         await page.keyboard.press("Enter")
         await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -132,6 +134,63 @@ async def test_a_timeline_is_narrowed_to_kinds_and_stays_so_in_this_browser(tmp_
         await window.button("Show all and close the search").click()
         await expect(page.get_by_role("search")).not_to_be_visible()
         assert window.complaints == []
+
+
+async def test_commands_and_files_are_offered_and_done_where_one_writes(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site, site.window() as window:
+        page = window.page
+        await page.goto(site.link)
+        await window.give_task(TASK)
+        await window.wait_for_end()
+        await page.locator("body").press("c")
+        await page.keyboard.type("/resear")
+        await expect(page.get_by_role("option")).to_have_text(["/research-only TASKAn answer; nothing is changed"])
+        assert await window.violations() == []
+        await page.keyboard.press("Enter")
+        await page.keyboard.type("How does @cal")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_label("Your task")).to_have_value("/research-only How does calc.py ")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("article", has_text="Research only")).to_contain_text("How does calc.py")
+        await expect(page.get_by_label("The task is done")).to_have_count(2)
+
+        await page.get_by_label("Your task").fill("/stop")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_have_text("/stop is not for now: the task is completed.")
+        await page.get_by_label("Your task").fill("/rewind 3")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Rewind to event 3?")).to_be_visible()
+        assert window.complaints == []
+
+
+AWAY = """
+window.told = [];
+window.Notification = class {
+  static permission = "default";
+  static requestPermission = async () => (this.permission = "granted");
+  constructor(title, { body }) { window.told.push(`${title}: ${body}`); }
+};
+Object.defineProperty(document, "hidden", { get: () => Boolean(window.isAway) });
+"""
+
+
+async def test_who_turned_notifications_on_is_told_what_happens_while_away_and_only_then(tmp_path: Path) -> None:
+    async with open_site(tmp_path, approvals="always") as site, site.window() as window:
+        page = window.page
+        await page.add_init_script(AWAY)
+        await page.goto(site.link)
+        await page.get_by_label("Your task").wait_for()
+        await do(page, "notifications: turn on")
+        await window.give_task(TASK)
+        await page.get_by_role("heading", name="Edit: may the agent do this?").wait_for()
+        await expect(page).to_have_title("(1) vgPROJECT")
+        assert await page.evaluate("told") == []
+        await page.evaluate("window.isAway = true")
+        await window.button("Approve").click()
+        await page.wait_for_function("told.length === 1")
+        await window.button("Approve").click()
+        await page.wait_for_function("told.length === 2")
+        assert await page.evaluate("told") == [f"{TASK}: It needs you.", f"{TASK}: The task is done."]
 
 
 async def saved(window: Window, format: str) -> str:

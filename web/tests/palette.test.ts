@@ -149,6 +149,26 @@ describe("a command that is written", () => {
   );
 });
 
+describe("news of sessions", () => {
+  type View = import("../src/protocol").SessionView;
+  type Status = NonNullable<View["tasks"]>[number]["status"];
+  const view = (status: View["status"], task: Status) =>
+    ({ session_id: "ses_1", title: "T", project: "/p", status, tasks: [{ task_id: "t", status: task }] }) as View;
+
+  it("are that one needs somebody, is done or has failed, and nothing else", async () => {
+    const { newsOf } = await import("../src/page/notifications");
+    const texts = (before: View[], now: View[]) => newsOf(before, now).map(({ text }) => text);
+    const running = view("running", "running");
+    expect(texts([running], [view("needs_you", "running")])).toEqual(["It needs you."]);
+    expect(texts([view("needs_you", "running")], [view("needs_you", "running")])).toEqual([]);
+    expect(texts([running], [view("idle", "completed")])).toEqual(["The task is done."]);
+    expect(texts([running], [view("idle", "failed")])).toEqual(["The task failed."]);
+    expect(texts([running], [view("idle", "cancelled")])).toEqual([]);
+    expect(texts([], [view("idle", "completed")])).toEqual([]);
+    expect(texts([view("idle", "completed")], [view("idle", "completed")])).toEqual([]);
+  });
+});
+
 describe("completions", () => {
   const words = (state: SessionState, text: string) => completionsOf(state, text, text.length).map(({ text }) => text);
 

@@ -10,6 +10,7 @@ import { useMedia } from "./hooks";
 import { SessionList } from "./SessionList";
 import { SessionPage } from "./SessionPage";
 import { SignIn } from "./SignIn";
+import { useNotifications } from "./useNotifications";
 
 const SettingsPage = lazy(() => import("../people/SettingsPage").then((module) => ({ default: module.SettingsPage })));
 
@@ -19,6 +20,7 @@ export function App() {
   const status = useStore(client.status);
   const { sessionId, settings } = useStore(client.places);
   const [desk] = useState(() => new Desk());
+  useNotifications();
   const [listOpen, setListOpen] = useState(false);
   const wide = useMedia("(min-width: 1000px)");
   const waiting = useStore(client.list).views.filter((view) => view.status === "needs_you").length;

@@ -7,7 +7,8 @@ import { type Action, actionsOf } from "./actions";
 import { useDesk } from "./desk";
 import { isPressed, plainKeys, takesText } from "./keys";
 
-const Palette = lazy(() => import("./Palette").then((module) => ({ default: module.Palette })));
+const loadPalette = () => import("./Palette").then((module) => ({ default: module.Palette }));
+const Palette = lazy(loadPalette);
 const KeySheet = lazy(() => import("./KeySheet").then((module) => ({ default: module.KeySheet })));
 
 /** Listens for keys, and shows what they open above the page. */
@@ -15,6 +16,8 @@ export function Overlays() {
   const client = useClient();
   const desk = useDesk();
   const overlay = useStore(desk.overlay);
+  // Else what is typed at once after its key would go elsewhere.
+  useEffect(() => void loadPalette(), []);
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const action = pressedAction(event, actionsOf(client, desk));

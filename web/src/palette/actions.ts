@@ -3,6 +3,7 @@ import { refusalIn } from "../access";
 import type { Wish } from "../connection";
 import { sentenceOf } from "../failure";
 import { capital, lastName, nameOf } from "../page/format";
+import { notifying, turnOffNotifications, turnOnNotifications } from "../page/notifications";
 import { chooseTheme, type Theme } from "../page/theme";
 import { PANEL_WORDS } from "../panels/panel_words";
 import type { Client } from "../store/client";
@@ -107,11 +108,20 @@ function pageActions(client: Client, desk: Desk): Action[] {
       ...{ keys: "g", about: "approval answer", why: next ? null : "No session needs you." },
     }),
     one("settings", "Settings", toSettings, { keys: ",", about: "tokens sign out notifications" }),
+    notifications(desk),
     theme("light"),
     theme("dark"),
     theme("system"),
     one("keys", "Keys", () => desk.overlay.set("keys"), { keys: "?", about: "keyboard shortcuts help" }),
   ];
+}
+
+function notifications(desk: Desk): Action {
+  const on = notifying.get();
+  const change = async () => (on ? turnOffNotifications() : await turnOnNotifications());
+  const run = () => void change().catch((error) => desk.failure.set(sentenceOf(error)));
+  const word = on ? "Notifications: turn off" : "Notifications: turn on";
+  return { id: "notify", word, group: "Everywhere", about: "tell me done failed needs you", run };
 }
 
 function ways(client: Client): Action[] {
