@@ -1,5 +1,6 @@
 """The page by keyboard alone, and what one looks for in a session or takes out of it."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -164,11 +165,10 @@ async def test_commands_and_files_are_offered_and_done_where_one_writes(tmp_path
 
 
 AWAY = """
-window.told = [];
 window.Notification = class {
   static permission = "default";
   static requestPermission = async () => (this.permission = "granted");
-  constructor(title, { body }) { window.told.push(`${title}: ${body}`); }
+  constructor(title, { body }) { window.tell(`${title}: ${body}`); }
 };
 Object.defineProperty(document, "hidden", { get: () => Boolean(window.isAway) });
 """
@@ -177,6 +177,8 @@ Object.defineProperty(document, "hidden", { get: () => Boolean(window.isAway) })
 async def test_who_turned_notifications_on_is_told_what_happens_while_away_and_only_then(tmp_path: Path) -> None:
     async with open_site(tmp_path, approvals="always") as site, site.window() as window:
         page = window.page
+        told: asyncio.Queue[str] = asyncio.Queue()
+        await page.expose_function("tell", told.put_nowait)
         await page.add_init_script(AWAY)
         await page.goto(site.link)
         await page.get_by_label("Your task").wait_for()
@@ -184,13 +186,12 @@ async def test_who_turned_notifications_on_is_told_what_happens_while_away_and_o
         await window.give_task(TASK)
         await page.get_by_role("heading", name="Edit: may the agent do this?").wait_for()
         await expect(page).to_have_title("(1) vgPROJECT")
-        assert await page.evaluate("told") == []
+        assert told.empty()
         await page.evaluate("window.isAway = true")
         await window.button("Approve").click()
-        await page.wait_for_function("told.length === 1")
+        assert await told.get() == f"{TASK}: It needs you."
         await window.button("Approve").click()
-        await page.wait_for_function("told.length === 2")
-        assert await page.evaluate("told") == [f"{TASK}: It needs you.", f"{TASK}: The task is done."]
+        assert await told.get() == f"{TASK}: The task is done."
 
 
 async def saved(window: Window, format: str) -> str:

@@ -25,6 +25,7 @@ export function Palette({ actions, onChoose, onClose }: Props) {
   const [at, setAt] = useState(0);
   const found = matching(actions, typed)
     .filter((action) => action.id !== "palette")
+    .sort((one, other) => Number(Boolean(one.why)) - Number(Boolean(other.why)))
     .slice(0, MOST);
   const chosen = found[at];
   // biome-ignore lint/correctness/useExhaustiveDependencies: each time another is chosen.
