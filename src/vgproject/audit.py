@@ -30,7 +30,7 @@ NOTE_SECONDS = 0.1
 MOST_CHARACTERS = 500
 IDS = (
     *("session_id", "task_id", "message_id", "approval_id", "question_id", "recovery_id"),
-    *("memory_id", "conflict_id", "clean_up_id", "token_id"),
+    *("memory_id", "conflict_id", "clean_up_id", "token_id", "comment_id", "step_id"),
 )
 DECISIONS = (
     *("decision", "settlement", "user", "role", "to_seq", "phase", "version", "to_version"),

@@ -12,6 +12,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
+from starlette.routing import WebSocketRoute
 
 from vgproject import __version__
 from vgproject.access.back_off import BackOff
@@ -73,7 +74,9 @@ class EnhancedRAServer:
             page.router,
         ):
             self.app.include_router(router)
-        self.app.add_api_websocket_route("/v1/ws", self._websocket)
+        # FastAPI's own would keep 10 KB more for each connection.
+        self._websocket_route = WebSocketRoute("/v1/ws", self._websocket)
+        self.app.router.routes.append(self._websocket_route)
         answer_with_problems(self.app)
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
@@ -111,6 +114,7 @@ class EnhancedRAServer:
 
     async def _websocket(self, websocket: WebSocket) -> None:
         assert self._manager is not None
+        websocket.scope["route"] = self._websocket_route  # As FastAPI's routes do.
         await self._manager.serve(websocket)
 
     @property

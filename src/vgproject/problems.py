@@ -58,7 +58,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return problem_response(422, f"The request is not right: {wrong}.", code=code_of(error))
+    return problem_response(422, f"The request is not right: {wrong}.", code="invalid_request")
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

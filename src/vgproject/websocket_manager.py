@@ -44,6 +44,7 @@ from vgproject.subscriptions import Subscriptions
 from vgproject.telemetry.log_context import log_ids
 from vgproject.utils.clock import to_wire, utc_now
 from vgproject.utils.ids import new_id
+from vgproject.utils.text import shorten
 from vgproject.visits import visit_of
 
 MAX_BAD_FRAMES = 100
@@ -64,7 +65,7 @@ OWN_COMMANDS = get_args(OwnCommand)
 logger = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class ConnectionState:
     """What one connection holds; all of it goes away with it."""
 
@@ -396,10 +397,10 @@ def _parse_frame(frame: str) -> dict[str, object]:
 
 
 def _parse_command(fields: dict[str, object]) -> c.AnyCommand:
-    if fields.get("type") not in c.COMMAND_TYPES:
+    if not isinstance(kind := fields.get("type"), str) or kind not in c.COMMAND_TYPES:
         known = ", ".join(sorted(c.COMMAND_TYPES))
         raise CommandError(
-            f"There is no command {fields.get('type')!r}; the commands are {known}.", code="unknown_type"
+            f"There is no command {shorten(repr(kind), 200)}; the commands are {known}.", code="unknown_type"
         )
     try:
         return c.COMMANDS.validate_python(fields)

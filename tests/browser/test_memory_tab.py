@@ -65,7 +65,7 @@ async def test_what_is_changed_while_a_task_runs_is_in_its_next_turn_and_why_it_
         await window.button("left").click()
         await window.wait_for_end()
         assert "the bank's vault" in await told(site, window)
-        await page.get_by_label("This session").check(force=True)
+        await page.get_by_role("radio", name="This session").check(force=True)
         given = page.get_by_role("list", name="What research was given")
         await expect(given.get_by_role("listitem")).to_have_count(2)
         await expect(given).to_contain_text("Why:")
@@ -152,7 +152,7 @@ async def test_a_contradiction_is_settled_on_a_page_for_everybody(tmp_path: Path
         await page.get_by_role("article", name="port 8080").get_by_role("button", name="History").click()
         await page.get_by_role("list", name="History").wait_for()
         assert await window.violations() == []
-        await page.get_by_label("This session").check(force=True)
+        await page.get_by_role("radio", name="This session").check(force=True)
         assert await window.violations() == []
         await page.get_by_label("Conflicts 1").check(force=True)
         await page.get_by_role("region", name="Conflict").wait_for()

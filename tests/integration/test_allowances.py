@@ -54,7 +54,8 @@ async def test_welcome_tells_every_limit_that_a_client_can_meet_under_its_own_na
     ):
         [welcome] = await receive(websocket, "welcome")
     assert welcome["limits"] == {name: changed[name] for name in f.Limits.model_fields}
-    assert Limits.model_fields.keys() - f.Limits.model_fields.keys() == {"grace_seconds", "wrong_tokens"}
+    of_operators = {"grace_seconds", "wrong_tokens", "ready_seconds", "loop_delay_seconds", "loop_blocked_seconds"}
+    assert Limits.model_fields.keys() - f.Limits.model_fields.keys() == of_operators
 
 
 async def test_commands_are_counted_for_each_user_over_all_connections_and_requests(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from vgproject.schema.error_codes import ERROR_CODES
 ANSWERS = ("ack", "error", "pong", "subscribed", "subscribed_memory")
 SECONDS = 20
 FRAMES = (
+    '{"type": "ping", "type": "task"}',  # Of a name that comes twice the last value counts.
+    *('{"type": {}}', '{"type": [[]]}', '{"type": 1}', '{"type": null}'),
     *("", "null", "[]", "{}", '"a"', "1e999", "NaN", '{"type":', '{"type": "ping"} {}', '{"type": "\\ud800"}'),
-    *("[" * 5_000 + "]" * 5_000, '{"a":' * 2_000, "1" * 10_000, '{"type": "ping", "type": "task"}', "\0", "\ufeff{}"),
+    *("[" * 5_000 + "]" * 5_000, '{"a":' * 2_000, "1" * 10_000, "\0", "\ufeff{}"),
 )
 BINARY = (b"", b"\xff\xfe", b'{"type": "ping"}')
 ROLES = ("owner", "editor")
@@ -74,8 +76,8 @@ async def test_no_frame_that_is_no_command_breaks_the_connection(tmp_path: Path)
             await receive(websocket, "welcome")
             for frame in (*FRAMES, *BINARY):
                 answered = await answer(websocket, frame, *ANSWERS)
-                assert answered["type"] == "error" or frame == FRAMES[13], (frame, answered)
-                assert answered["type"] != "error" or answered["data"]["code"] != "internal_error", frame
+                assert answered["type"] == "error", (frame, answered)
+                assert answered["data"]["code"] != "internal_error", frame
         await expect_to_work(house)
 
 

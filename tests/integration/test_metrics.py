@@ -81,7 +81,7 @@ async def test_a_task_is_counted_by_what_it_did_and_nobody_is_named(tmp_path: Pa
     assert "owner" not in text
 
 
-async def test_what_waits_for_people_is_counted_and_so_is_the_answer(tmp_path: Path) -> None:
+async def test_what_waits_for_people_is_counted_until_it_waits_no_more(tmp_path: Path) -> None:
     implementation = [{"tool_calls": [call("run_command", command="true")]}, *script()["phases"]["implementation"]]
     model = write_script(tmp_path, script(implementation=implementation))
     async with (
@@ -92,13 +92,13 @@ async def test_what_waits_for_people_is_counted_and_so_is_the_answer(tmp_path: P
         await send(websocket, type="task", content="Make the failing test pass")
         asked = (await receive(websocket, "approval_requested"))[-1]
         waiting = samples_of((await client.get("/metrics")).text)
-        answer = {"approval_id": asked["data"]["approval_id"], "decision": "deny"}
-        await send(websocket, type="resolve_approval", session_id=asked["session_id"], **answer)
-        await receive(websocket, "approval_resolved")
-        answered = samples_of((await client.get("/metrics")).text)
+        await send(websocket, type="cancel", session_id=asked["session_id"])
+        await receive(websocket, "task_cancelled")
+        ended = samples_of((await client.get("/metrics")).text)
     assert value(waiting, "waiting_for_people", kind="approval") == 1
     assert value(waiting, "open_tasks", status="running") == 1
-    assert ("vgproject_waiting_for_people", frozenset({("kind", "approval")})) not in answered
+    assert value(ended, "open_tasks", status="running") == 0
+    assert ("vgproject_waiting_for_people", frozenset({("kind", "approval")})) not in ended
 
 
 def test_names_that_people_make_up_do_not_make_more_and_more_series() -> None:

@@ -46,7 +46,6 @@ async def test_assets_are_kept_for_ever_and_the_first_load_is_small(tmp_path: Pa
         paths = re.findall(r'(?:src|href)="([^"]+)"', page.text)
         assets = [await client.get(path) for path in paths]
         plain = await client.get(paths[0], headers={"Accept-Encoding": "identity"})
-    assert len(assets) == 3
     for asset in assets:
         assert asset.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert asset.headers["Content-Encoding"] == "gzip"

@@ -3896,6 +3896,10 @@ export interface Limits {
    * How long a connection without a token may take to say hello.
    */
   hello_seconds: number;
+  /**
+   * How long an HTTP request may take to come whole.
+   */
+  request_seconds: number;
 }
 export interface Subscribed {
   type: "subscribed";

@@ -5,7 +5,7 @@ from io import TextIOWrapper
 
 from rich.console import Console
 
-CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
 
 class Styles:
@@ -17,7 +17,7 @@ class Styles:
     def __call__(self, names: str, text: str) -> str:
         if not self.coloured or not text:
             return text
-        return f"\x1b[{';'.join(CODES[name] for name in names.split())}m{text}\x1b[0m"
+        return f"\x1b[{';'.join(SGR[name] for name in names.split())}m{text}\x1b[0m"
 
 
 def styles_of_stdout() -> Styles:

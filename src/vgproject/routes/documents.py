@@ -14,7 +14,7 @@ from vgproject.schema.descriptions import describe_fields
 from vgproject.schema.documents import asyncapi, component_schemas
 
 router = APIRouter(tags=["documents"])
-OPEN_PATHS = ("/livez", "/readyz")
+OPEN_PATHS = ("/livez", "/readyz", "/sign-in", "/sign-out")
 
 
 @router.get("/openapi.json")

@@ -162,6 +162,8 @@ class Limits(Wire):
     """How often a subscription shows that it is alive."""
     hello_seconds: float
     """How long a connection without a token may take to say hello."""
+    request_seconds: float
+    """How long an HTTP request may take to come whole."""
 
 
 class Welcome(Wire):

@@ -93,7 +93,9 @@ def literals(value: ast.expr) -> list[str]:
             return [code]
         case ast.Call(func=ast.Attribute(attr="get"), args=[_, default]):
             return literals(default)
-        case ast.Name() | ast.Attribute() | ast.Subscript():
+        case ast.IfExp(body=one, orelse=other):
+            return [*literals(one), *literals(other)]
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Constant(None) | ast.Call(func=ast.Name("code_of")):
             return []
     raise AssertionError(f"A code must be a literal, and this is not: {ast.unparse(value)}")
 
@@ -103,7 +105,7 @@ CLOSERS = {
     "enhanced_server.py",
     "guards.py",
     "outbox.py",
-    "subscription.py",
+    "subscriptions.py",
     "websocket_manager.py",
     "websocket_protocol.py",
 }
