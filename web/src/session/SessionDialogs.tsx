@@ -8,6 +8,7 @@ import { useAction } from "../page/hooks";
 import { ShareDialog } from "../people/ShareDialog";
 import { useClient } from "../store/client";
 import type { SessionState } from "../store/session";
+import { ExportDialog } from "./ExportDialog";
 import { SettingsDialog } from "./SettingsDialog";
 import { undoneBy } from "./undone";
 
@@ -29,6 +30,8 @@ export function SessionDialogs({ dialog, state, onClose }: Props) {
       return <SettingsDialog state={state} onClose={onClose} />;
     case "share":
       return <ShareDialog state={state} onClose={onClose} />;
+    case "export":
+      return <ExportDialog state={state} onClose={onClose} />;
     case "delete":
       return <DeleteDialog state={state} onClose={onClose} />;
     default: {
