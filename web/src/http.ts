@@ -1,6 +1,7 @@
 /** The HTTP routes that the page uses. The browser's cookie says who asks. Each raises `Failure`. */
 import { Failure } from "./failure";
 import type { CreatedToken, Event, FileChange, Problem, SessionView, TokenView } from "./protocol";
+import type { LogPage } from "./session/log";
 
 type NewToken = Pick<TokenView, "user" | "role" | "name"> & { expires_in_seconds: number | null };
 
@@ -24,6 +25,12 @@ export const forkSession = (id: string, toSeq: number | null): Promise<SessionVi
 /** The last `limit` events before the seq `before`, or fewer where they are large. */
 export const readBefore = (id: string, before: number, limit: number): Promise<{ events: Event[] }> =>
   json("GET", `${session(id)}/events?before=${before}&limit=${limit}`);
+
+const MOST_EVENTS = 5000;
+
+/** The first events after a seq, as many as the server gives at once. */
+export const readAfter = (id: string, after: number): Promise<LogPage> =>
+  json("GET", `${session(id)}/events?after=${after}&limit=${MOST_EVENTS}`);
 
 /** The whole of what an event shows a part of. */
 export const readBlob = (id: string): Promise<unknown> => json("GET", `/v1/blobs/${encodeURIComponent(id)}`);

@@ -2,6 +2,8 @@ import { ArrowUp } from "lucide-react";
 import type { FormEvent } from "react";
 import { type Action, useAction } from "../page/hooks";
 import { Segments } from "../page/Segments";
+import type { SessionState } from "../store/session";
+import { CompletingArea } from "./CompletingArea";
 import { type Draft, emptyDraft, type NewTask, taskOf } from "./draft";
 import { TaskOptions } from "./TaskOptions";
 import { TextArea } from "./TextArea";
@@ -14,6 +16,10 @@ interface Props {
   /** Also ask in which project. */
   withProject?: boolean;
   autoFocus?: boolean;
+  /** The one that it is for: its commands and its files are offered. */
+  session?: SessionState;
+  /** Whether a text was a command, which is done then. Raises `Failure`. */
+  onCommand?: (text: string) => Promise<boolean>;
 }
 
 const MODES: { value: Draft["mode"]; word: string; about: string }[] = [
@@ -23,13 +29,27 @@ const MODES: { value: Draft["mode"]; word: string; about: string }[] = [
 ];
 
 /** Writes a task and gives it. */
-export function Composer({ draft, onDraft, onStart, withProject = false, autoFocus = false }: Props) {
+export function Composer({
+  draft,
+  onDraft,
+  onStart,
+  withProject = false,
+  autoFocus = false,
+  session,
+  onCommand,
+}: Props) {
   const change = (part: Partial<Draft>) => onDraft({ ...draft, ...part });
   const action = useAction(async () => {
-    await onStart({ project: draft.project.trim(), task: taskOf(draft) });
+    if (!(await onCommand?.(draft.content))) await onStart({ project: draft.project.trim(), task: taskOf(draft) });
     onDraft({ ...draft, content: emptyDraft.content });
   });
   const submit = () => draft.content.trim() && !action.busy && void action.run();
+  const area = {
+    label: "Your task",
+    value: draft.content,
+    onValue: (content: string) => change({ content }),
+    onSend: submit,
+  };
   return (
     <form
       className="card p-3 shadow-sm"
@@ -38,14 +58,11 @@ export function Composer({ draft, onDraft, onStart, withProject = false, autoFoc
         submit();
       }}
     >
-      <TextArea
-        label="Your task"
-        placeholder="Describe the task …"
-        value={draft.content}
-        onValue={(content) => change({ content })}
-        onSend={submit}
-        autoFocus={autoFocus}
-      />
+      {session ? (
+        <CompletingArea {...area} placeholder="Describe the task, / for commands, @ for a file …" state={session} />
+      ) : (
+        <TextArea {...area} placeholder="Describe the task …" autoFocus={autoFocus} />
+      )}
       <div className="mt-2 flex flex-wrap items-center gap-2">
         <Segments label="How far to go" options={MODES} chosen={draft.mode} onChoose={(mode) => change({ mode })} />
         <TaskOptions draft={draft} onChange={change} withProject={withProject} />
@@ -60,6 +77,7 @@ export function SendButton({ label, action, empty }: { label: string; action: Ac
   return (
     <button
       type="submit"
+      data-send
       className="button button-main button-icon ml-auto rounded-full"
       aria-label={label}
       title={label}

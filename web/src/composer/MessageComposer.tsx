@@ -2,8 +2,10 @@ import { type FormEvent, useState } from "react";
 import { useAction } from "../page/hooks";
 import { Segments } from "../page/Segments";
 import { useClient } from "../store/client";
+import type { SessionState } from "../store/session";
+import { CompletingArea } from "./CompletingArea";
 import { ActionError, SendButton } from "./Composer";
-import { TextArea } from "./TextArea";
+import { useSlash } from "./useSlash";
 
 const DELIVERIES = [
   { value: "steer", word: "Steer", about: "The agent takes it up at its next turn" },
@@ -11,12 +13,14 @@ const DELIVERIES = [
 ] as const;
 
 /** A word to the task that runs, or the next task. */
-export function MessageComposer({ sessionId }: { sessionId: string }) {
+export function MessageComposer({ state }: { state: SessionState }) {
   const client = useClient();
+  const slash = useSlash(state);
   const [content, setContent] = useState("");
   const [delivery, setDelivery] = useState<"steer" | "queue">("steer");
   const action = useAction(async () => {
-    await client.send({ type: "message", session_id: sessionId, content: content.trim(), delivery });
+    if (!(await slash(content)))
+      await client.send({ type: "message", session_id: state.sessionId, content: content.trim(), delivery });
     setContent("");
   });
   const submit = () => content.trim() && !action.busy && void action.run();
@@ -28,9 +32,14 @@ export function MessageComposer({ sessionId }: { sessionId: string }) {
         submit();
       }}
     >
-      <TextArea
+      <CompletingArea
+        state={state}
         label={delivery === "steer" ? "A word to the agent" : "The next task"}
-        placeholder={delivery === "steer" ? "Say something to the agent …" : "Describe the next task …"}
+        placeholder={
+          delivery === "steer"
+            ? "Say something to the agent, / for commands, @ for a file …"
+            : "Describe the next task, / for commands, @ for a file …"
+        }
         value={content}
         onValue={setContent}
         onSend={submit}

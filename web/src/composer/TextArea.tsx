@@ -5,10 +5,13 @@ interface Props {
   onValue: (value: string) => void;
   onSend: () => void;
   autoFocus?: boolean;
+  onCursor?: (cursor: number) => void;
+  /** What is offered for it, and which of that is chosen. */
+  list?: { id: string; chosenId: string } | null;
 }
 
 /** Grows with its text. Enter sends; Shift+Enter is a new line. */
-export function TextArea({ label, placeholder, value, onValue, onSend, autoFocus = false }: Props) {
+export function TextArea({ label, placeholder, value, onValue, onSend, autoFocus = false, onCursor, list }: Props) {
   return (
     <textarea
       className="field-sizing-content max-h-60 min-h-12 w-full resize-none bg-transparent px-1 text-[0.9375rem] outline-none
@@ -18,9 +21,16 @@ export function TextArea({ label, placeholder, value, onValue, onSend, autoFocus
       value={value}
       rows={2}
       autoFocus={autoFocus}
-      onChange={(event) => onValue(event.target.value)}
+      aria-autocomplete={list === undefined ? undefined : "list"}
+      aria-controls={list?.id}
+      aria-activedescendant={list?.chosenId}
+      onSelect={(event) => onCursor?.(event.currentTarget.selectionStart)}
+      onChange={(event) => {
+        onValue(event.target.value);
+        onCursor?.(event.target.selectionStart);
+      }}
       onKeyDown={(event) => {
-        if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+        if (event.defaultPrevented || event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
         event.preventDefault();
         onSend();
       }}

@@ -1,5 +1,7 @@
 import { Menu, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { Desk, DeskProvider } from "../palette/desk";
+import { Overlays } from "../palette/Overlays";
 import { useClient } from "../store/client";
 import { useStore } from "../store/store";
 import { Banner } from "./Banner";
@@ -8,6 +10,7 @@ import { useMedia } from "./hooks";
 import { SessionList } from "./SessionList";
 import { SessionPage } from "./SessionPage";
 import { SignIn } from "./SignIn";
+import { useNotifications } from "./useNotifications";
 
 const SettingsPage = lazy(() => import("../people/SettingsPage").then((module) => ({ default: module.SettingsPage })));
 
@@ -16,6 +19,8 @@ export function App() {
   const client = useClient();
   const status = useStore(client.status);
   const { sessionId, settings } = useStore(client.places);
+  const [desk] = useState(() => new Desk());
+  useNotifications();
   const [listOpen, setListOpen] = useState(false);
   const wide = useMedia("(min-width: 1000px)");
   const waiting = useStore(client.list).views.filter((view) => view.status === "needs_you").length;
@@ -26,32 +31,35 @@ export function App() {
   if (status.kind === "signed_out") return <SignIn />;
   const menu = wide ? null : <MenuButton onOpen={() => setListOpen(true)} waiting={waiting} />;
   return (
-    <div className="flex h-dvh">
-      {wide ? (
-        <div className="w-68 shrink-0 border-r border-line bg-surface">
-          <SessionList onChoose={() => {}} />
-        </div>
-      ) : (
-        listOpen && <Drawer onClose={() => setListOpen(false)} />
-      )}
-      {sessionId ? (
-        <SessionPage key={sessionId} sessionId={sessionId} menu={menu} />
-      ) : (
-        <main className="scroller flex min-w-0 grow flex-col">
-          <Banner session={null} />
-          {settings ? (
-            <Suspense>
-              <SettingsPage menu={menu} />
-            </Suspense>
-          ) : (
-            <>
-              {menu && <div className="p-2">{menu}</div>}
-              <Home />
-            </>
-          )}
-        </main>
-      )}
-    </div>
+    <DeskProvider value={desk}>
+      <div className="flex h-dvh">
+        {wide ? (
+          <div className="w-68 shrink-0 border-r border-line bg-surface">
+            <SessionList onChoose={() => {}} />
+          </div>
+        ) : (
+          listOpen && <Drawer onClose={() => setListOpen(false)} />
+        )}
+        {sessionId ? (
+          <SessionPage key={sessionId} sessionId={sessionId} menu={menu} />
+        ) : (
+          <main className="scroller flex min-w-0 grow flex-col">
+            <Banner session={null} />
+            {settings ? (
+              <Suspense>
+                <SettingsPage menu={menu} />
+              </Suspense>
+            ) : (
+              <>
+                {menu && <div className="p-2">{menu}</div>}
+                <Home />
+              </>
+            )}
+          </main>
+        )}
+      </div>
+      <Overlays />
+    </DeskProvider>
   );
 }
 

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
+import { type MouseEvent, type ReactNode, useId, useLayoutEffect, useRef } from "react";
 
 interface Props {
   title: string;
@@ -7,24 +7,27 @@ interface Props {
   children: ReactNode;
 }
 
-/** A question before all else, as the browser does it: it keeps the focus, Escape closes it, and the focus goes back. */
-export function Dialog({ title, onClose, children }: Props) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
+/** For a `<dialog>`: it opens at once, keeps the focus, closes by Escape or a click beside it, and gives the focus back. */
+export function useModal(onClose: () => void) {
+  const ref = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
-    const element = dialog.current;
+    const element = ref.current;
     if (!element?.open) element?.showModal();
     return () => element?.close();
   }, []);
+  return {
+    ref,
+    onClose: () => !ref.current?.open && onClose(),
+    onClick: (event: MouseEvent) => event.target === ref.current && ref.current?.close(),
+  };
+}
+
+/** A question before all else, as the browser does it: it keeps the focus, Escape closes it, and the focus goes back. */
+export function Dialog({ title, onClose, children }: Props) {
+  const modal = useModal(onClose);
+  const id = useId();
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does the same.
-    <dialog
-      ref={dialog}
-      aria-labelledby={id}
-      className="dialog"
-      onClose={() => !dialog.current?.open && onClose()}
-      onClick={(event) => event.target === dialog.current && dialog.current.close()}
-    >
+    <dialog {...modal} aria-labelledby={id} className="dialog">
       <div className="p-5">
         <div className="mb-3 flex items-start gap-2">
           <h2 id={id} className="grow text-lg font-semibold">
@@ -34,7 +37,7 @@ export function Dialog({ title, onClose, children }: Props) {
             type="button"
             className="button button-quiet button-icon -mt-1.5 -mr-2"
             aria-label="Close"
-            onClick={() => dialog.current?.close()}
+            onClick={() => modal.ref.current?.close()}
           >
             <X size={17} aria-hidden />
           </button>

@@ -1,4 +1,6 @@
-import { MonitorCog, Moon, Plus, Settings, Sun } from "lucide-react";
+import { MonitorCog, Moon, Plus, Search, Settings, Sun } from "lucide-react";
+import { useDesk } from "../palette/desk";
+import { keyWords } from "../palette/keys";
 import type { SessionView } from "../protocol";
 import { useClient } from "../store/client";
 import { useStore } from "../store/store";
@@ -27,6 +29,7 @@ export function SessionList({ onChoose }: { onChoose: () => void }) {
     <nav aria-label="Sessions" className="flex h-full flex-col">
       <div className="flex items-center gap-2 p-3">
         <Logo />
+        <PaletteButton onChoose={onChoose} />
         <SettingsLink onChoose={onChoose} />
         <ThemeButton />
       </div>
@@ -113,6 +116,25 @@ export function Logo() {
       </svg>
       vgPROJECT
     </span>
+  );
+}
+
+function PaletteButton({ onChoose }: { onChoose: () => void }) {
+  const { overlay } = useDesk();
+  const label = `All that can be done (${keyWords("Mod+K")})`;
+  return (
+    <button
+      type="button"
+      className="button button-quiet button-icon"
+      aria-label={label}
+      title={label}
+      onClick={() => {
+        onChoose();
+        overlay.set("palette");
+      }}
+    >
+      <Search size={17} aria-hidden />
+    </button>
   );
 }
 

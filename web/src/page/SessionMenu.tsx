@@ -1,5 +1,17 @@
-import { Ellipsis, GitFork, Hand, PencilLine, RotateCcw, SlidersHorizontal, Trash2, Users } from "lucide-react";
+import {
+  Download,
+  Ellipsis,
+  GitFork,
+  Hand,
+  PencilLine,
+  RotateCcw,
+  Search,
+  SlidersHorizontal,
+  Trash2,
+  Users,
+} from "lucide-react";
 import { refusalIn, steeringRefusal } from "../access";
+import { useDesk } from "../palette/desk";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
 import { useDialogs } from "./dialogs";
@@ -11,6 +23,7 @@ import { Menu, type MenuItem } from "./Menu";
 export function SessionMenu({ state }: { state: SessionState }) {
   const client = useClient();
   const open = useDialogs();
+  const desk = useDesk();
   const retry = useAction((taskId: string, phase: string) =>
     client.send({ type: "retry", session_id: state.sessionId, task_id: taskId, phase }),
   );
@@ -32,6 +45,8 @@ export function SessionMenu({ state }: { state: SessionState }) {
       { word: "Share", icon: Users, onChoose: () => open({ kind: "share" }) },
       { word: "People", icon: Hand, onChoose: () => open({ kind: "people" }) },
       { word: "Settings", icon: SlidersHorizontal, onChoose: () => open({ kind: "settings" }) },
+      { word: "Search", icon: Search, onChoose: () => desk.session.get()?.find() },
+      { word: "Export", icon: Download, onChoose: () => open({ kind: "export" }) },
       { word: "Fork", icon: GitFork, why, onChoose: () => open({ kind: "fork", seq: null }) },
       {
         word: "Delete",

@@ -13,10 +13,11 @@ import { type ComponentType, lazy, Suspense } from "react";
 import type { SessionState } from "../store/session";
 import { FilesPanel } from "./FilesPanel";
 import { PlanPanel } from "./PlanPanel";
+import { PANEL_WORDS, type PanelId } from "./panel_words";
 import { TabList, TabPanel, type TabWords } from "./Tabs";
 import { TerminalPanel } from "./TerminalPanel";
 
-export type PanelId = "plan" | "changes" | "terminal" | "files" | "memory";
+export type { PanelId };
 /** What one column shows: the conversation, a panel, or the list of those that have no tab. */
 export type ViewId = PanelId | "chat" | "more";
 
@@ -24,22 +25,21 @@ const MemoryPanel = lazy(() => import("../memory/MemoryPanel").then((module) => 
 const ChangesPanel = lazy(() => import("./ChangesPanel").then((module) => ({ default: module.ChangesPanel })));
 
 interface Panel {
-  id: PanelId;
-  title: string;
   icon: LucideIcon;
   Content: ComponentType<{ state: SessionState }>;
   /** A number worth knowing before it is opened. */
   count?: (state: SessionState) => number;
 }
 
-/** In their order. A new panel is a component, and a line here. */
-const PANELS: readonly Panel[] = [
-  { id: "plan", title: "Plan", icon: ListTodo, Content: PlanPanel },
-  { id: "changes", title: "Changes", icon: FileDiff, Content: ChangesPanel, count: (state) => state.files.size },
-  { id: "terminal", title: "Terminal", icon: SquareTerminal, Content: TerminalPanel },
-  { id: "files", title: "Files", icon: Files, Content: FilesPanel },
-  { id: "memory", title: "Memory", icon: Brain, Content: MemoryPanel },
-];
+const LOOKS: Record<PanelId, Panel> = {
+  plan: { icon: ListTodo, Content: PlanPanel },
+  changes: { icon: FileDiff, Content: ChangesPanel, count: (state) => state.files.size },
+  terminal: { icon: SquareTerminal, Content: TerminalPanel },
+  files: { icon: Files, Content: FilesPanel },
+  memory: { icon: Brain, Content: MemoryPanel },
+};
+/** A new panel is a component, a line above, and one in `panel_words.ts`. */
+const PANELS = PANEL_WORDS.map((words) => ({ ...words, ...LOOKS[words.id] }));
 /** A phone has room for so many of them. */
 const ON_PHONE = 3;
 
@@ -107,7 +107,7 @@ export function PhonePanels({ state, chosen, onChoose }: PhoneProps) {
   );
 }
 
-function wordsOf(panels: readonly Panel[], state: SessionState): TabWords<PanelId>[] {
+function wordsOf(panels: typeof PANELS, state: SessionState): TabWords<PanelId>[] {
   return panels.map(({ id, title, icon, count }) => ({ id, title, icon, count: count?.(state) ?? 0 }));
 }
 

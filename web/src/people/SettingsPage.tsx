@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { refusalOf } from "../access";
 import { signOut } from "../http";
 import { useAction } from "../page/hooks";
+import { notifying, turnOffNotifications, turnOnNotifications } from "../page/notifications";
 import { Segments } from "../page/Segments";
 import { chooseTheme, type Theme, theme } from "../page/theme";
 import { chooseDiffLook, type DiffLook, diffLook } from "../panels/diff_look";
@@ -68,11 +69,38 @@ export function SettingsPage({ menu }: { menu: ReactNode }) {
           <Segments label="Changes" options={LOOKS} chosen={useStore(diffLook)} onChoose={chooseDiffLook} />
         </div>
       </Section>
+      <Section title="Notifications">
+        <Notifications />
+      </Section>
       <Section title="API tokens">
         {why ? <p className="text-sm text-muted">{why}</p> : <Tokens />}
         <RoleWords />
       </Section>
     </div>
+  );
+}
+
+function Notifications() {
+  const on = useStore(notifying);
+  const change = useAction(async () => (on ? turnOffNotifications() : await turnOnNotifications()));
+  return (
+    <>
+      <label className="flex items-center gap-2 text-sm">
+        <input
+          type="checkbox"
+          className="size-4 accent-fill"
+          checked={on}
+          disabled={change.busy}
+          onChange={() => void change.run()}
+        />
+        Tell me when a session needs me, is done or has failed while I do not look at this page
+      </label>
+      {change.error && (
+        <p role="alert" className="mt-2 text-sm text-bad">
+          {change.error}
+        </p>
+      )}
+    </>
   );
 }
 

@@ -9,6 +9,7 @@ import { PeopleDialog } from "../people/PeopleDialog";
 import { ShareDialog } from "../people/ShareDialog";
 import { useClient } from "../store/client";
 import type { SessionState } from "../store/session";
+import { ExportDialog } from "./ExportDialog";
 import { SettingsDialog } from "./SettingsDialog";
 import { undoneBy } from "./undone";
 
@@ -32,6 +33,8 @@ export function SessionDialogs({ dialog, state, onClose }: Props) {
       return <ShareDialog state={state} onClose={onClose} />;
     case "people":
       return <PeopleDialog state={state} onClose={onClose} />;
+    case "export":
+      return <ExportDialog state={state} onClose={onClose} />;
     case "delete":
       return <DeleteDialog state={state} onClose={onClose} />;
     default: {

@@ -5,6 +5,7 @@ import { Connection, type ConnectionStatus, type MemoryFrame, type Wish } from "
 import { Failure, sentenceOf } from "../failure";
 import { listSessions, readBefore } from "../http";
 import { Places } from "../location";
+import { notifying } from "../page/notifications";
 import type { PersonHere, Presence, SessionView } from "../protocol";
 import { SessionStore } from "./session_store";
 import { Store } from "./store";
@@ -60,7 +61,7 @@ export class Client {
     const unwatch = this.places.watch(follow);
     follow();
     addEventListener("online", back);
-    const listing = setInterval(() => !document.hidden && this.#isOpen() && this.reload(), LIST_EVERY_MS);
+    const listing = setInterval(() => this.#isListWanted() && this.reload(), LIST_EVERY_MS);
     return () => {
       unwatch();
       removeEventListener("online", back);
@@ -130,8 +131,9 @@ export class Client {
     this.#connection.start();
   }
 
-  #isOpen(): boolean {
-    return this.status.get().kind === "open";
+  /** Somebody looks at it, or wants to be told of it. */
+  #isListWanted(): boolean {
+    return this.status.get().kind === "open" && (!document.hidden || notifying.get());
   }
 
   #statusChanged(status: ConnectionStatus): void {

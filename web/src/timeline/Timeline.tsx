@@ -8,10 +8,12 @@ import { useClient } from "../store/client";
 import type { SessionState } from "../store/session";
 import { useStore } from "../store/store";
 import { Card } from "./Card";
+import { FindBar } from "./FindBar";
 import { FoldsProvider } from "./folds";
 import { LiveTail } from "./LiveTail";
 import { Older } from "./Older";
 import { estimateHeight, isWithdrawn, shownItems } from "./rows";
+import { useFind } from "./useFind";
 
 const NEAR_PX = 48;
 const SETTLE_MS = 400;
@@ -20,18 +22,27 @@ const UPWARDS = new Set(["Home", "PageUp", "ArrowUp", "Tab"]);
 interface Props {
   state: SessionState;
   onPanel: (panel: PanelId) => void;
+  /** The search is open. */
+  finding: boolean;
+  onFinding: (finding: boolean) => void;
 }
 
 /** What has happened, the oldest first. Only what can be seen is in the page; it stays at the end until it is scrolled. */
-export function Timeline({ state, onPanel }: Props) {
+export function Timeline({ state, onPanel, finding, onFinding }: Props) {
   const { places } = useClient();
   const { seq: wanted } = useStore(places);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of items is what counts.
-  const rows = useMemo(() => shownItems(state), [state.items]);
+  const all = useMemo(() => shownItems(state), [state.items]);
   const scroller = useRef<HTMLElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const folds = useRef(new Map<string, boolean>());
   const end = useStayAtEnd(scroller, content, wanted === null);
+  const goTo = (index: number) => {
+    end.leave();
+    virtualizer.scrollToIndex(index, { align: "center" });
+  };
+  const find = useFind(all, goTo, () => onFinding(false));
+  const { rows } = find;
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -50,67 +61,71 @@ export function Timeline({ state, onPanel }: Props) {
   useEffect(() => {
     if (!isThere || wanted === null) return;
     const index = rows.findLastIndex((row) => row.seq <= wanted);
-    if (index >= 0) virtualizer.scrollToIndex(index, { align: "center" });
+    if (index >= 0) goTo(index);
   }, [isThere, wanted]);
-  const chosenKey = wanted === null ? null : (rows.findLast((row) => row.seq <= wanted)?.key ?? null);
+  const wantedKey = wanted === null ? null : (rows.findLast((row) => row.seq <= wanted)?.key ?? null);
+  const chosenKey = find.current ?? wantedKey;
 
   return (
-    <div className="relative min-h-0 grow basis-0">
-      <section ref={scroller} {...end.handlers} className="scroller h-full" tabIndex={0} aria-label="Timeline">
-        <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
-          <FoldsProvider value={folds.current}>
-            {state.firstSeq > 1 && <Older state={state} downTo={wanted} />}
-            {rows.length > 0 && (
-              <div
-                role="feed"
-                aria-label="What happened"
-                className="relative"
-                style={{ height: virtualizer.getTotalSize() }}
-              >
-                {virtualizer.getVirtualItems().map((row) => {
-                  const item = rows[row.index];
-                  if (!item) return null;
-                  return (
-                    <div
-                      key={row.key}
-                      ref={virtualizer.measureElement}
-                      data-index={row.index}
-                      className="absolute top-0 left-0 w-full"
-                      style={{ transform: `translateY(${row.start}px)` }}
-                    >
-                      <article
-                        tabIndex={0}
-                        aria-posinset={row.index + 1}
-                        aria-setsize={rows.length}
-                        aria-label={`${item.kind} ${item.seq}`}
-                        className={`group/row py-1 ${isWithdrawn(state, item.seq) ? "line-through opacity-60" : ""}
-                          ${item.key === chosenKey ? "rounded-lg ring-2 ring-accent" : ""}`}
+    <>
+      {(finding || find.isNarrowed) && <FindBar state={state} {...find.bar} />}
+      <div className="relative min-h-0 grow basis-0">
+        <section ref={scroller} {...end.handlers} className="scroller h-full" tabIndex={0} aria-label="Timeline">
+          <div ref={content} className="mx-auto max-w-3xl px-3 py-4 md:px-5">
+            <FoldsProvider value={folds.current}>
+              {state.firstSeq > 1 && <Older state={state} downTo={wanted} />}
+              {rows.length > 0 && (
+                <div
+                  role="feed"
+                  aria-label="What happened"
+                  className="relative"
+                  style={{ height: virtualizer.getTotalSize() }}
+                >
+                  {virtualizer.getVirtualItems().map((row) => {
+                    const item = rows[row.index];
+                    if (!item) return null;
+                    return (
+                      <div
+                        key={row.key}
+                        ref={virtualizer.measureElement}
+                        data-index={row.index}
+                        className="absolute top-0 left-0 w-full"
+                        style={{ transform: `translateY(${row.start}px)` }}
                       >
-                        <Card item={item} state={state} onPanel={onPanel} />
-                        <Comments state={state} place={rowPlace(item.seq)} target={{ seq: item.seq }} />
-                      </article>
-                    </div>
-                  );
-                })}
-              </div>
-            )}
-            <LiveTail state={state} />
-          </FoldsProvider>
-        </div>
-      </section>
-      {!end.isThere && (
-        <button
-          type="button"
-          className="button absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-md"
-          onClick={() => {
-            places.go({ sessionId: state.sessionId, seq: null });
-            end.go();
-          }}
-        >
-          <ArrowDown size={15} aria-hidden /> Jump to the end
-        </button>
-      )}
-    </div>
+                        <article
+                          tabIndex={0}
+                          aria-posinset={row.index + 1}
+                          aria-setsize={rows.length}
+                          aria-label={`${item.kind} ${item.seq}`}
+                          className={`group/row py-1 ${isWithdrawn(state, item.seq) ? "line-through opacity-60" : ""}
+                          ${item.key === chosenKey ? "rounded-lg ring-2 ring-accent" : ""}`}
+                        >
+                          <Card item={item} state={state} onPanel={onPanel} />
+                          <Comments state={state} place={rowPlace(item.seq)} target={{ seq: item.seq }} />
+                        </article>
+                      </div>
+                    );
+                  })}
+                </div>
+              )}
+              <LiveTail state={state} />
+            </FoldsProvider>
+          </div>
+        </section>
+        {!end.isThere && (
+          <button
+            type="button"
+            className="button absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-md"
+            onClick={() => {
+              places.go({ sessionId: state.sessionId, seq: null });
+              end.go();
+            }}
+          >
+            <ArrowDown size={15} aria-hidden /> Jump to the end
+          </button>
+        )}
+      </div>
+    </>
   );
 }
 
@@ -186,5 +201,5 @@ function useStayAtEnd(
     onKeyDown,
     onPointerDown: (event: React.PointerEvent) => event.target === scroller.current && leave(), // Its scrollbar.
   };
-  return { isThere, staysAtEnd: () => stays.current, handlers, go: stay };
+  return { isThere, staysAtEnd: () => stays.current, handlers, go: stay, leave };
 }
