@@ -12,6 +12,7 @@ from benchmarks import (
     event_log,
     latency,
     memory,
+    page,
     recovery,
     retrieval,
     sandbox,
@@ -33,6 +34,7 @@ MEASUREMENTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "checkpoints": checkpoints.measure,
     "delivery": delivery.measure,
     "terminal": terminal.measure,
+    "page": page.measure,
 }
 
 

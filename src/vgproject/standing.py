@@ -31,9 +31,15 @@ ALWAYS = frozenset(
         e.PlanResolved.type,
         *PAUSES,
         e.WorkspaceRewound.type,
+        e.MemberJoined.type,
+        e.MemberLeft.type,
+        e.RoleChanged.type,
+        e.CommentAdded.type,
+        e.CommentResolved.type,
+        e.ControlRequested.type,
     }
 )
-"""A few for each task."""
+"""A few for each task, and what people do among themselves."""
 LAST: dict[str, tuple[str, ...]] = {
     e.SettingsUpdated.type: (),
     e.ProgressUpdate.type: ("task_id",),
@@ -41,6 +47,7 @@ LAST: dict[str, tuple[str, ...]] = {
     e.PlanStepUpdated.type: ("task_id", "step_id"),
     e.FileChanged.type: ("path",),
     e.WorkspaceApplied.type: (),
+    e.ControlChanged.type: (),
 }
 """Of those that are the same in these fields the last says it all."""
 OPEN = {
@@ -67,8 +74,8 @@ async def read_snapshots(event_log: EventLog, view: SessionView, *, before: int,
 
 
 def in_standing(events: Iterable[StoredEvent]) -> list[StoredEvent]:
-    """In order. Who takes in these knows of tasks, phases, plan, progress, cost, settings, changed files and open
-    questions what it would know from all; not what was said and done."""
+    """In order. Who takes in these knows of tasks, phases, plan, progress, cost, settings, changed files, members,
+    comments, control and open questions what it would know from all; not what was said and done."""
     kept: dict[object, StoredEvent] = {}
     for event in events:
         if event.type in ALWAYS:

@@ -102,12 +102,18 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(tmp_path: Path, **options: Any) -> AsyncIterator[Site]:
+async def open_browser() -> AsyncIterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
-    async with open_server(tmp_path, **options) as (url, server), async_playwright() as playwright:
+    async with async_playwright() as playwright:
         # Chromium's own sandbox does not work for root.
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            yield Site(url, server, browser)
+            yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def open_site(tmp_path: Path, **options: Any) -> AsyncIterator[Site]:
+    async with open_server(tmp_path, **options) as (url, server), open_browser() as browser:
+        yield Site(url, server, browser)

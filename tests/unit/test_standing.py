@@ -80,6 +80,15 @@ def test_a_question_stands_until_it_is_answered() -> None:
     assert log.stands() == kept
 
 
+def test_who_is_a_member_who_holds_control_and_what_is_remarked_stands() -> None:
+    log = Log()
+    kept = [log.add("member_joined", None), log.add("role_changed", None), log.add("comment_added", None)]
+    log.add("control_changed", None)
+    kept += [log.add("control_changed", None), log.add("control_requested", None), log.add("comment_resolved", None)]
+    kept.append(log.add("member_left", None))
+    assert log.stands() == kept
+
+
 def test_of_a_long_log_little_stands() -> None:
     log = Log()
     log.add("task_queued")

@@ -43,6 +43,13 @@ export function refusalIn(members: Members, me: Me, what: keyof typeof NEEDS): s
   return refusalOf(me, need.token ?? need.role);
 }
 
+/** Why one may not steer the tasks: also where somebody else holds control of the session. */
+export function steeringRefusal(members: Members, me: Me, holder: string | null): string | null {
+  const why = refusalIn(members, me, "edit");
+  if (why || holder === null || holder === me.user || roleIn(members, me) === "owner") return why;
+  return `${holder} holds control of this session: ask for it under People.`;
+}
+
 /** The same for what is of no session. */
 export function refusalOf(me: Me, needed: Role): string | null {
   return may(me.role, needed) ? null : `This needs a token with the role ${needed}; yours has the role ${me.role}.`;

@@ -7,6 +7,7 @@ import type {
   Event,
   MemoryChanged,
   MemorySnapshot,
+  Presence,
   Snapshot,
   Subscribed,
   Welcome,
@@ -33,6 +34,7 @@ export interface ConnectionListener {
   onFrame(sessionId: string, frame: SessionFrame): void;
   onMemory(frame: MemoryFrame): void;
   onDraining(): void;
+  onPresence(frame: Presence): void;
 }
 
 /** The part of the browser's `WebSocket` that is used. */
@@ -169,8 +171,9 @@ export class Connection {
       case "snapshot":
         return this.listener.onFrame(frame.session.session_id, frame);
       case "pong":
-      case "presence": // The page does not show yet who is here.
         return;
+      case "presence":
+        return this.listener.onPresence(frame);
       case "subscribed_memory":
         return this.#settle(frame.id, (pending) => pending.resolve({ ...frame }));
       case "memory_snapshot":

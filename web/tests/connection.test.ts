@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type ConnectionStatus, type MemoryFrame, type SessionFrame, type Socket } from "../src/connection";
 import { Failure } from "../src/failure";
+import type { Presence } from "../src/protocol";
 import { Log, standing } from "./frames";
 
 const WELCOME = { type: "welcome", server_version: "1", protocol: "vgproject.v1", user: "owner", role: "owner" };
@@ -29,13 +30,14 @@ const sockets: FakeSocket[] = [];
 const statuses: ConnectionStatus[] = [];
 const heard: SessionFrame[] = [];
 const remembered: MemoryFrame[] = [];
+const here: Presence[] = [];
 let connection: Connection;
 const last = () => sockets.at(-1) as FakeSocket;
 const kinds = () => statuses.map((status) => status.kind);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  for (const list of [sockets, statuses, heard, remembered]) list.length = 0;
+  for (const list of [sockets, statuses, heard, remembered, here]) list.length = 0;
   const open = () => {
     sockets.push(new FakeSocket());
     return last();
@@ -45,8 +47,16 @@ beforeEach(() => {
     onFrame: (_, frame) => heard.push(frame),
     onMemory: (frame) => remembered.push(frame),
     onDraining: () => {},
+    onPresence: (frame) => here.push(frame),
   });
   connection.start();
+});
+
+it("tells who is here apart from what happens", () => {
+  last().say(WELCOME);
+  last().say({ type: "presence", session_id: "ses_1", people: [] });
+  expect(here).toEqual([{ type: "presence", session_id: "ses_1", people: [] }]);
+  expect(heard).toEqual([]);
 });
 afterEach(() => {
   connection.stop();

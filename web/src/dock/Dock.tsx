@@ -7,17 +7,28 @@ import { PlanForm } from "./PlanForm";
 import { QuestionForm } from "./QuestionForm";
 import { RecoveryForm } from "./RecoveryForm";
 
-const DECISIONS = new Set<Ask["kind"]>(["approval", "plan", "recovery"]);
+/** What an answer to it is. */
+const TAKES: Record<Ask["kind"], "edit" | "decide" | "steer"> = {
+  approval: "decide",
+  plan: "decide",
+  recovery: "decide",
+  question: "edit",
+  budget: "steer",
+  loop: "steer",
+};
 
 /** What waits for a person stays here until somebody has answered it, here or elsewhere. */
 export function Dock({ state }: { state: SessionState }) {
   const [chosen, setChosen] = useState<string | null>(null);
-  const whyNotEdit = useRefusal(state, "edit");
-  const whyNotDecide = useRefusal(state, "decide");
+  const whyNot = {
+    edit: useRefusal(state, "edit"),
+    decide: useRefusal(state, "decide"),
+    steer: useRefusal(state, "steer"),
+  };
   const { asks } = state;
   const ask = asks.find((one) => one.id === chosen) ?? asks[0];
   if (!ask) return null;
-  const why = DECISIONS.has(ask.kind) ? whyNotDecide : whyNotEdit;
+  const why = whyNot[TAKES[ask.kind]];
   const place = asks.indexOf(ask);
   return (
     <section

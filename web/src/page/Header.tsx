@@ -1,5 +1,6 @@
 import { Check, CircleStop, Minus, Pause, Play, RotateCcw, X } from "lucide-react";
 import type { ReactNode } from "react";
+import { PeopleButton } from "../people/PeopleButton";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type Phase, type SessionState, type Task } from "../store/session";
 import { capital, cost, count, elapsed, lastName, nameOf } from "./format";
@@ -12,7 +13,7 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
   const task = currentTask(state);
   const status = task && state.asks.length ? "needs_you" : (task?.status ?? "idle");
   return (
-    <header className="border-b border-line bg-surface px-3 pt-[max(0.5rem,env(safe-area-inset-top))] pb-2 md:px-5">
+    <header className="@container border-b border-line bg-surface px-3 pt-[max(0.5rem,env(safe-area-inset-top))] pb-2 md:px-5">
       <div className="flex items-center gap-2">
         {menu}
         <div className="min-w-0 grow">
@@ -29,6 +30,7 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
           </p>
         </div>
         {task && <Controls state={state} task={task} />}
+        <PeopleButton state={state} />
         {state.seq > 0 && <SessionMenu state={state} />}
       </div>
       {task && task.phases.length > 0 && <Way task={task} />}
@@ -51,14 +53,14 @@ function Spent({ task }: { task: Task }) {
   return (
     <span className="whitespace-nowrap tabular-nums" title={`${usage.requests ?? 0} model calls, ${tokens} tokens`}>
       {cost(usage.cost_usd)}
-      {limit ? ` of ${cost(limit)}` : ""} <span className="max-sm:hidden">· {count(tokens)} tokens</span>
+      {limit ? ` of ${cost(limit)}` : ""} <span className="@max-md:hidden">· {count(tokens)} tokens</span>
     </span>
   );
 }
 
 function Controls({ state, task }: { state: SessionState; task: Task }) {
   const client = useClient();
-  const why = useRefusal(state, "edit");
+  const why = useRefusal(state, "steer");
   const about = { session_id: state.sessionId, task_id: task.id };
   const pause = useAction(() => client.send({ type: "pause", ...about }));
   const resume = useAction(() => client.send({ type: "resume", ...about }));
@@ -68,13 +70,13 @@ function Controls({ state, task }: { state: SessionState; task: Task }) {
   const button = (word: string, icon: ReactNode, action: typeof pause, waiting = false) => (
     <button
       type="button"
-      className="button max-sm:button-icon"
+      className="button"
       aria-label={word}
       title={why ?? word}
       disabled={action.busy || waiting || why !== null}
       onClick={() => void action.run()}
     >
-      {icon} <span className="max-sm:hidden">{waiting ? `${word} …` : word}</span>
+      {icon} <span className="@max-2xl:hidden">{waiting ? `${word} …` : word}</span>
     </button>
   );
   return (

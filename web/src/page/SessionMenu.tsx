@@ -2,6 +2,7 @@ import {
   Download,
   Ellipsis,
   GitFork,
+  Hand,
   PencilLine,
   RotateCcw,
   Search,
@@ -9,7 +10,7 @@ import {
   Trash2,
   Users,
 } from "lucide-react";
-import { refusalIn } from "../access";
+import { refusalIn, steeringRefusal } from "../access";
 import { useDesk } from "../palette/desk";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
@@ -37,11 +38,12 @@ export function SessionMenu({ state }: { state: SessionState }) {
       ...begun.map(({ name }) => ({
         word: `Retry from ${capital(name).toLowerCase()}`,
         icon: RotateCcw,
-        why,
+        why: steeringRefusal(state.members, me, state.holder),
         onChoose: () => void (ended && retry.run(ended.id, name)),
       })),
       { word: "Rename", icon: PencilLine, why, onChoose: () => open({ kind: "rename" }) },
       { word: "Share", icon: Users, onChoose: () => open({ kind: "share" }) },
+      { word: "People", icon: Hand, onChoose: () => open({ kind: "people" }) },
       { word: "Settings", icon: SlidersHorizontal, onChoose: () => open({ kind: "settings" }) },
       { word: "Search", icon: Search, onChoose: () => desk.session.get()?.find() },
       { word: "Export", icon: Download, onChoose: () => open({ kind: "export" }) },
@@ -68,7 +70,7 @@ export function SessionMenu({ state }: { state: SessionState }) {
         title="Who sees the session, and who does what in it"
         onClick={() => open({ kind: "share" })}
       >
-        <Users size={15} aria-hidden /> Share
+        <Users size={15} aria-hidden /> <span className="@max-2xl:sr-only">Share</span>
         {state.members.size > 1 && (
           <span className="text-muted tabular-nums" aria-hidden="true">
             {state.members.size}

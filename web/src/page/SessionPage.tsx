@@ -9,6 +9,9 @@ import { useReach } from "../palette/desk";
 import { focusOn } from "../palette/focus";
 import { diffLook } from "../panels/diff_look";
 import { type PanelId, Panels, PhonePanels, type ViewId } from "../panels/Panels";
+import { ControlAsk } from "../people/ControlAsk";
+import { useTellPresence } from "../people/presence";
+import { ThreadsProvider, useThreadsOf } from "../people/threads";
 import { useClient } from "../store/client";
 import { currentTask, isOpen, type SessionState } from "../store/session";
 import { useStore } from "../store/store";
@@ -33,6 +36,8 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
   const [dialog, setDialog] = useState<SessionDialog | null>(null);
   const needsRoom = useStore(diffLook) === "split" && panel === "changes";
   const twoColumns = useMedia("(min-width: 760px)");
+  const threads = useThreadsOf(state);
+  useTellPresence(sessionId);
   const open = useCallback((id: ViewId) => {
     setOnPhone(id);
     if (id !== "chat" && id !== "more") setPanel(id);
@@ -64,6 +69,7 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
           <Timeline state={state} onPanel={open} finding={finding} onFinding={setFinding} />
           <div className="mx-auto max-h-[75%] w-full max-w-3xl shrink-0 overflow-y-auto px-3 pt-1 pb-3 md:px-5">
             <Dock state={state} />
+            <ControlAsk state={state} />
             <Writing state={state} />
           </div>
         </>
@@ -73,15 +79,17 @@ export function SessionPage({ sessionId, menu }: { sessionId: string; menu: Reac
   );
   return (
     <DialogsProvider value={setDialog}>
-      {chat}
-      {twoColumns && (
-        <aside
-          aria-label="Results"
-          className={`flex min-w-80 shrink-0 border-l border-line bg-surface ${needsRoom ? "w-1/2 max-w-4xl" : "w-[36%] max-w-xl"}`}
-        >
-          <Panels state={state} chosen={panel} onChoose={setPanel} />
-        </aside>
-      )}
+      <ThreadsProvider value={threads}>
+        {chat}
+        {twoColumns && (
+          <aside
+            aria-label="Results"
+            className={`flex min-w-80 shrink-0 border-l border-line bg-surface ${needsRoom ? "w-1/2 max-w-4xl" : "w-[36%] max-w-xl"}`}
+          >
+            <Panels state={state} chosen={panel} onChoose={setPanel} />
+          </aside>
+        )}
+      </ThreadsProvider>
       {dialog && (
         <Suspense>
           <SessionDialogs dialog={dialog} state={state} onClose={() => setDialog(null)} />
@@ -96,7 +104,7 @@ function Writing({ state }: { state: SessionState }) {
   const client = useClient();
   const slash = useSlash(state);
   const [draft, setDraft] = useState(emptyDraft);
-  const why = useRefusal(state, "edit");
+  const why = useRefusal(state, "steer");
   if (state.seq === 0) return null;
   if (why) return <p className="card px-4 py-3 text-sm text-muted">{why}</p>;
   if (isOpen(currentTask(state))) return <MessageComposer state={state} />;

@@ -5,7 +5,7 @@ export type SessionDialog =
   | { readonly kind: "rewind"; readonly seq: number }
   /** `null`: as it is now. */
   | { readonly kind: "fork"; readonly seq: number | null }
-  | { readonly kind: "rename" | "settings" | "share" | "export" | "delete" };
+  | { readonly kind: "rename" | "settings" | "share" | "people" | "export" | "delete" };
 
 const Dialogs = createContext<(dialog: SessionDialog) => void>(() => {});
 export const DialogsProvider = Dialogs.Provider;

@@ -1,6 +1,6 @@
 /** What several components need of React. */
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
-import { type NEEDS, refusalIn } from "../access";
+import { type NEEDS, refusalIn, steeringRefusal } from "../access";
 import { sentenceOf } from "../failure";
 import { useClient } from "../store/client";
 import type { SessionState } from "../store/session";
@@ -58,6 +58,7 @@ export function useMedia(query: string): boolean {
 }
 
 /** Why this person may not do that in the session, for people; `null` where they may. */
-export function useRefusal(state: SessionState, what: keyof typeof NEEDS): string | null {
-  return refusalIn(state.members, useStore(useClient().me), what);
+export function useRefusal(state: SessionState, what: keyof typeof NEEDS | "steer"): string | null {
+  const me = useStore(useClient().me);
+  return what === "steer" ? steeringRefusal(state.members, me, state.holder) : refusalIn(state.members, me, what);
 }

@@ -1,5 +1,8 @@
 import { Check, Circle, LoaderCircle, Minus, X } from "lucide-react";
 import type { ReactNode } from "react";
+import { CommentButton } from "../people/CommentButton";
+import { Comments } from "../people/Comments";
+import { stepPlace } from "../people/threads";
 import type { SessionState, StepStatus } from "../store/session";
 import { Markdown } from "../text/Markdown";
 
@@ -16,6 +19,7 @@ export function PlanPanel({ state }: { state: SessionState }) {
   const task = state.tasks.findLast((one) => one.plan);
   if (!task?.plan) return <p className="panel-empty">The plan will be here when planning has made one.</p>;
   const { plan, statuses } = task.plan;
+  const place = (stepId: string) => stepPlace(task.id, stepId);
   const done = plan.steps.filter((step) => statuses[step.id] === "done").length;
   return (
     <div className="p-4">
@@ -27,13 +31,16 @@ export function PlanPanel({ state }: { state: SessionState }) {
         {plan.steps.map((step) => {
           const mark = MARKS[statuses[step.id] ?? "pending"];
           return (
-            <li key={step.id} className="card flex gap-3 p-3">
+            <li key={step.id} className="group/row card flex gap-3 p-3">
               <span className={`mt-0.5 shrink-0 ${mark.look}`} title={mark.word}>
                 <span aria-hidden="true">{mark.icon}</span>
                 <span className="sr-only">{mark.word}</span>
               </span>
-              <div className="min-w-0">
-                <p className="font-medium">{step.title}</p>
+              <div className="min-w-0 grow">
+                <p className="flex items-start gap-2">
+                  <span className="grow font-medium">{step.title}</span>
+                  <CommentButton place={place(step.id)} about={`the step ${step.title}`} />
+                </p>
                 {step.description && <p className="text-sm break-words text-muted">{step.description}</p>}
                 {step.files && step.files.length > 0 && (
                   <p className="mt-1 flex flex-wrap gap-1">
@@ -44,6 +51,7 @@ export function PlanPanel({ state }: { state: SessionState }) {
                     ))}
                   </p>
                 )}
+                <Comments state={state} place={place(step.id)} target={{ step_id: step.id }} />
               </div>
             </li>
           );

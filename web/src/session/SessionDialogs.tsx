@@ -5,6 +5,7 @@ import { Dialog, DialogAnswers } from "../page/Dialog";
 import type { SessionDialog } from "../page/dialogs";
 import { plural } from "../page/format";
 import { useAction } from "../page/hooks";
+import { PeopleDialog } from "../people/PeopleDialog";
 import { ShareDialog } from "../people/ShareDialog";
 import { useClient } from "../store/client";
 import type { SessionState } from "../store/session";
@@ -30,6 +31,8 @@ export function SessionDialogs({ dialog, state, onClose }: Props) {
       return <SettingsDialog state={state} onClose={onClose} />;
     case "share":
       return <ShareDialog state={state} onClose={onClose} />;
+    case "people":
+      return <PeopleDialog state={state} onClose={onClose} />;
     case "export":
       return <ExportDialog state={state} onClose={onClose} />;
     case "delete":

@@ -10,7 +10,7 @@ import { changedSettings, MODEL_USERS, NUMBERS, settingsDraft } from "./settings
 /** What the session chooses, for its tasks that run too: from their next turn on. */
 export function SettingsDialog({ state, onClose }: { state: SessionState; onClose: () => void }) {
   const client = useClient();
-  const why = useRefusal(state, "edit");
+  const why = useRefusal(state, "steer");
   const whyNotLess = useRefusal(state, "decide");
   const [before] = useState(() => settingsDraft(state.settings));
   const [draft, setDraft] = useState(before);

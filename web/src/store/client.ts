@@ -6,7 +6,7 @@ import { Failure, sentenceOf } from "../failure";
 import { listSessions, readBefore } from "../http";
 import { Places } from "../location";
 import { notifying } from "../page/notifications";
-import type { SessionView } from "../protocol";
+import type { PersonHere, Presence, SessionView } from "../protocol";
 import { SessionStore } from "./session_store";
 import { Store } from "./store";
 
@@ -29,6 +29,8 @@ export class Client {
   readonly places = new Places();
   /** Who is signed in, also while the connection is lost. */
   readonly me = new Store<Me>({ user: "", role: "viewer" });
+  /** Who looks at the session that is followed, as the server last said; nobody while the connection is lost. */
+  readonly here = new Store<readonly PersonHere[]>([]);
   readonly #sessions = new Map<string, SessionStore>();
   readonly #memoryEars = new Set<(frame: MemoryFrame) => void>();
   readonly #connection: Connection;
@@ -47,6 +49,7 @@ export class Client {
         for (const ear of this.#memoryEars) ear(frame);
       },
       onDraining: () => this.draining.set(true),
+      onPresence: (frame) => this.#someoneIsHere(frame),
     });
   }
 
@@ -139,12 +142,18 @@ export class Client {
       this.me.set({ user: status.welcome.user ?? "", role: (status.welcome.role ?? "viewer") as Role });
       this.reload();
     }
+    if (status.kind !== "open") this.here.set([]);
     this.status.set(status);
+  }
+
+  #someoneIsHere(frame: Presence): void {
+    if (frame.session_id === this.#followed) this.here.set(frame.people);
   }
 
   /** One session at a time: what is not looked at needs no frames. */
   #follow(sessionId: string | null): void {
     if (this.#followed && this.#followed !== sessionId) this.#connection.unfollow(this.#followed);
+    if (this.#followed !== sessionId) this.here.set([]);
     this.#followed = sessionId;
     if (sessionId) this.#connection.follow(sessionId);
   }

@@ -102,6 +102,15 @@ export class Draft {
     if (item?.kind === "tool") this.#ownItems()[position] = change(item);
   }
 
+  /** What this person approved for the session counts no longer. */
+  withdrawApprovals(user: string): void {
+    this.state.items.forEach((item, position) => {
+      if (item.kind !== "tool" || item.decision?.decision !== "approve_for_session" || item.decision.by !== user)
+        return;
+      this.#ownItems()[position] = { ...item, decision: { ...item.decision, withdrawn: true } };
+    });
+  }
+
   addTask(task: Task): void {
     this.state.tasks = [...this.state.tasks, task];
   }

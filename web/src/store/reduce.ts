@@ -6,7 +6,15 @@ import type { SessionFrame } from "../connection";
 import type { Delta, Event, FileChange, Snapshot } from "../protocol";
 import { Draft } from "./draft";
 import { appendText } from "./live_text";
-import { emptySession, type LiveText, type SessionState, type StepStatus, type Task, type ToolItem } from "./session";
+import {
+  type Comment,
+  emptySession,
+  type LiveText,
+  type SessionState,
+  type StepStatus,
+  type Task,
+  type ToolItem,
+} from "./session";
 
 export function reduce(state: SessionState, frames: readonly SessionFrame[]): SessionState {
   const draft = new Draft(state);
@@ -233,7 +241,7 @@ function applyEvent(draft: Draft, event: Event): void {
         ...tool,
         status: "requested",
         arguments: edited ?? tool.arguments,
-        decision: { decision, by, edited: Boolean(edited) },
+        decision: { decision, by, edited: Boolean(edited), withdrawn: false },
       }));
     }
     case "question_asked":
@@ -300,12 +308,25 @@ function applyEvent(draft: Draft, event: Event): void {
     case "context_compacted":
     case "memory_recalled":
     case "memory_merged":
-    case "comment_added":
-    case "comment_resolved":
-    case "control_requested":
-    case "control_changed":
-    case "approvals_revoked":
     case "checkpoint_created":
+      return draft.note(event);
+    case "comment_added":
+      state.comments = [...state.comments, commentOf(event)];
+      return draft.note(event);
+    case "comment_resolved": {
+      const { comment_id: id, resolved_by: resolvedBy } = event.data;
+      state.comments = state.comments.map((comment) => (comment.id === id ? { ...comment, resolvedBy } : comment));
+      return draft.note(event);
+    }
+    case "control_requested":
+      state.askedForControl = [...state.askedForControl.filter((user) => user !== event.data.user), event.data.user];
+      return draft.note(event);
+    case "control_changed":
+      state.holder = event.data.holder ?? null;
+      state.askedForControl = [];
+      return draft.note(event);
+    case "approvals_revoked":
+      draft.withdrawApprovals(event.data.user);
       return draft.note(event);
     case "member_joined":
     case "role_changed":
@@ -319,6 +340,19 @@ function applyEvent(draft: Draft, event: Event): void {
       return unknown;
     }
   }
+}
+
+function commentOf(event: Extract<Event, { type: "comment_added" }>): Comment {
+  const { comment_id: id, content, seq, step_id: stepId } = event.data;
+  return {
+    id,
+    seq: stepId ? null : (seq ?? event.seq),
+    step: stepId ? { taskId: event.task_id ?? null, stepId } : null,
+    author: event.actor.id,
+    content,
+    time: event.time,
+    resolvedBy: null,
+  };
 }
 
 const whose = (event: Event) => ({ taskId: event.task_id ?? null, phase: event.phase ?? null });

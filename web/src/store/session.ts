@@ -30,6 +30,12 @@ export interface SessionState {
   readonly owner: string;
   readonly settings: SessionSettings;
   readonly members: Members;
+  /** Who steers alone; `null`: all who may edit do. */
+  readonly holder: string | null;
+  /** Who has asked the holder for control since it last changed. */
+  readonly askedForControl: readonly string[];
+  /** The oldest first, also those that are resolved. */
+  readonly comments: readonly Comment[];
   /** In the order in which they were given. */
   readonly tasks: readonly Task[];
   /** What the timeline shows, in the order of the log. Positions never change. */
@@ -69,6 +75,18 @@ export interface Task {
   /** Why it is paused, or how it failed. */
   readonly reason: string | null;
   readonly tests: TestRun | null;
+}
+
+/** A remark of people among themselves. */
+export interface Comment {
+  readonly id: string;
+  /** The event that it is about: its own where it is about the session, `null` where it is about a step. */
+  readonly seq: number | null;
+  readonly step: { readonly taskId: string | null; readonly stepId: string } | null;
+  readonly author: string;
+  readonly content: string;
+  readonly time: string;
+  readonly resolvedBy: string | null;
 }
 
 export interface Phase {
@@ -123,7 +141,8 @@ export type ToolItem = Place & {
   readonly details: Readonly<Record<string, unknown>>;
   readonly blob: Blob | null;
   readonly changes: readonly FileChange[];
-  readonly decision: { decision: string; by: string; edited: boolean } | null;
+  /** `withdrawn`: it was for the session, and does not count for later calls any more. */
+  readonly decision: { decision: string; by: string; edited: boolean; withdrawn: boolean } | null;
 };
 
 /** Told by the event itself. */
@@ -163,6 +182,9 @@ export function emptySession(sessionId: string): SessionState {
     owner: "",
     settings: {},
     members: new Map(),
+    holder: null,
+    askedForControl: [],
+    comments: [],
     tasks: [],
     items: [],
     positions: new Map(),

@@ -1,5 +1,5 @@
 import { Ellipsis, Flag, GitFork, Undo2 } from "lucide-react";
-import { refusalIn } from "../access";
+import { refusalIn, steeringRefusal } from "../access";
 import { useDialogs } from "../page/dialogs";
 import { plural } from "../page/format";
 import { Menu, type MenuItem } from "../page/Menu";
@@ -33,10 +33,12 @@ export function CheckpointMenu({ seq, sessionId }: { seq: number; sessionId: str
   const open = useDialogs();
   const items = (): MenuItem[] => {
     const state = client.session(sessionId).get();
-    const why = refusalIn(state.members, client.me.get(), "edit");
+    const me = client.me.get();
+    const why = refusalIn(state.members, me, "edit");
+    const noSteering = steeringRefusal(state.members, me, state.holder);
     const busy = state.tasks.some(isOpen) ? "A task is open: cancel it first, or let it end." : null;
     return [
-      { word: "Rewind to here", icon: Undo2, why: why ?? busy, onChoose: () => open({ kind: "rewind", seq }) },
+      { word: "Rewind to here", icon: Undo2, why: noSteering ?? busy, onChoose: () => open({ kind: "rewind", seq }) },
       { word: "Fork from here", icon: GitFork, why, onChoose: () => open({ kind: "fork", seq }) },
     ];
   };

@@ -1,11 +1,12 @@
 import { CircleAlert, CircleCheck, CircleStop, Info, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { capital, cost, count, duration, plural } from "../page/format";
-import { useAction } from "../page/hooks";
+import { useAction, useRefusal } from "../page/hooks";
 import type { PanelId } from "../panels/Panels";
 import type { Event, TestRun } from "../protocol";
 import { useClient } from "../store/client";
 import type { EventItem } from "../store/session";
+import { useStore } from "../store/store";
 import { Markdown } from "../text/Markdown";
 import { CheckpointLine, CheckpointMenu } from "./CheckpointLine";
 import { EventLink } from "./EventLink";
@@ -168,6 +169,7 @@ function Completed({ event, onPanel }: { event: Of<"task_completed">; onPanel: (
 function Failed({ event, sessionId }: { event: Of<"task_failed">; sessionId: string }) {
   const client = useClient();
   const { error, phase } = event.data;
+  const why = useRefusal(useStore(client.session(sessionId)), "steer");
   const retry = useAction(() => client.send({ type: "retry", session_id: sessionId, task_id: event.task_id ?? null }));
   return (
     <section className="my-2 rounded-xl bg-bad-soft px-4 py-3" aria-label="The task failed">
@@ -178,7 +180,13 @@ function Failed({ event, sessionId }: { event: Of<"task_failed">; sessionId: str
       </p>
       <p className="mt-1 text-sm break-words">{error.message}</p>
       <p className="font-mono text-xs text-muted">{error.code}</p>
-      <button type="button" className="button mt-2" disabled={retry.busy} onClick={() => void retry.run()}>
+      <button
+        type="button"
+        className="button mt-2"
+        title={why ?? undefined}
+        disabled={retry.busy || why !== null}
+        onClick={() => void retry.run()}
+      >
         Try {phase ?? "it"} again
       </button>
       {retry.error && <p className="mt-1 text-sm text-bad">{retry.error}</p>}

@@ -30,11 +30,16 @@ export function MessageCard({ item }: { item: MessageItem }) {
     return (
       <div className="ml-auto w-fit max-w-[90%] rounded-2xl rounded-br-md border border-line bg-surface px-4 py-2.5">
         <p className="break-words whitespace-pre-wrap">{item.text}</p>
-        <EventLink seq={item.seq} time={item.time} />
+        <p className="flex items-center gap-2">
+          <EventLink seq={item.seq} time={item.time} />
+        </p>
       </div>
     );
   return (
     <div className="py-1">
+      <div className="float-right ml-2 flex items-center gap-2">
+        <EventLink seq={item.seq} time={item.time} className="max-sm:hidden" />
+      </div>
       <Markdown text={item.text} />
       {item.blob && <p className="text-xs text-faint">Shortened: the whole has {item.blob.bytes} bytes.</p>}
     </div>

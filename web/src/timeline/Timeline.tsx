@@ -2,6 +2,8 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { PanelId } from "../panels/Panels";
+import { Comments } from "../people/Comments";
+import { rowPlace } from "../people/threads";
 import { useClient } from "../store/client";
 import type { SessionState } from "../store/session";
 import { useStore } from "../store/store";
@@ -95,10 +97,11 @@ export function Timeline({ state, onPanel, finding, onFinding }: Props) {
                           aria-posinset={row.index + 1}
                           aria-setsize={rows.length}
                           aria-label={`${item.kind} ${item.seq}`}
-                          className={`py-1 ${isWithdrawn(state, item.seq) ? "line-through opacity-60" : ""}
+                          className={`group/row py-1 ${isWithdrawn(state, item.seq) ? "line-through opacity-60" : ""}
                           ${item.key === chosenKey ? "rounded-lg ring-2 ring-accent" : ""}`}
                         >
                           <Card item={item} state={state} onPanel={onPanel} />
+                          <Comments state={state} place={rowPlace(item.seq)} target={{ seq: item.seq }} />
                         </article>
                       </div>
                     );

@@ -2,6 +2,7 @@ import { ChevronRight, CircleCheck, CircleX, Hourglass, LoaderCircle } from "luc
 import { useState } from "react";
 import { readBlob } from "../http";
 import { CopyButton } from "../page/CopyButton";
+import { useDialogs } from "../page/dialogs";
 import { duration } from "../page/format";
 import { useAction, useNow } from "../page/hooks";
 import type { ToolItem } from "../store/session";
@@ -36,9 +37,7 @@ export function ToolCard({ item, output }: { item: ToolItem; output: string | nu
           <ChevronRight size={14} className={`shrink-0 text-faint ${open ? "rotate-90" : ""}`} aria-hidden />
         </button>
         <Outcome item={item} />
-        <span className="max-sm:hidden">
-          <EventLink seq={item.seq} time={item.time} />
-        </span>
+        <EventLink seq={item.seq} time={item.time} className="max-sm:hidden" />
       </div>
       {open && (
         <div className="border-t border-line">
@@ -52,6 +51,27 @@ export function ToolCard({ item, output }: { item: ToolItem; output: string | nu
   );
 }
 
+function Decision({ decision, by, edited, withdrawn }: NonNullable<ToolItem["decision"]>) {
+  const open = useDialogs();
+  if (decision === "approve_for_session" && !withdrawn)
+    return (
+      <button
+        type="button"
+        className="underline underline-offset-2 hover:text-ink"
+        title={`By ${by}. Look at it, or withdraw it`}
+        onClick={() => open({ kind: "people" })}
+      >
+        approved for the session <span className="max-sm:hidden">by {by}</span>
+      </button>
+    );
+  const word = decision === "deny" ? "denied" : edited ? "approved, edited" : "approved";
+  return (
+    <span title={`By ${by}`}>
+      {withdrawn ? "approved, withdrawn" : word} <span className="max-sm:hidden">by {by}</span>
+    </span>
+  );
+}
+
 const isEdit = (item: ToolItem) => ["edit_file", "write_file", "apply_patch"].includes(item.tool);
 
 function Outcome({ item }: { item: ToolItem }) {
@@ -61,11 +81,7 @@ function Outcome({ item }: { item: ToolItem }) {
   const bad = item.status === "failed" || (typeof exit === "number" && exit !== 0);
   return (
     <span className="flex shrink-0 items-center gap-2 text-xs text-muted tabular-nums">
-      {item.decision && (
-        <span title={`By ${item.decision.by}`}>
-          {item.decision.decision === "deny" ? "denied" : item.decision.edited ? "approved, edited" : "approved"}
-        </span>
-      )}
+      {item.decision && <Decision {...item.decision} />}
       {item.changes.map((change) => (
         <span key={change.path}>
           <span className="text-good">+{change.additions ?? 0}</span>{" "}
