@@ -64,7 +64,9 @@ async def test_the_palette_gives_the_focus_back_and_the_sheet_names_the_keys_tha
         task = page.get_by_label("Your task")
         await task.focus()
         await type_into_palette(page, "theme:")
-        await expect(page.get_by_role("option")).to_contain_text(["Theme: light", "Theme: dark", "Theme: as the system"])
+        await expect(page.get_by_role("option")).to_contain_text(
+            ["Theme: light", "Theme: dark", "Theme: as the system"]
+        )
         await page.keyboard.press("ArrowDown")
         assert await window.violations() == []
         await page.keyboard.press("Escape")
