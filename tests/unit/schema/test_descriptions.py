@@ -44,7 +44,7 @@ def test_no_docstring_of_the_messages_is_left_out() -> None:
         " ".join(under.value.value.split())
         for name in ("commands.py", "events.py", "settings.py")
         for node in ast.walk(ast.parse((Path(vgproject.schema.__path__[0]) / name).read_text()))
-        if isinstance(node, ast.ClassDef) and node.name != "NewFork"
+        if isinstance(node, ast.ClassDef) and node.name not in ("NewFork", "SessionPatch")
         for field, under in zip(node.body, node.body[1:], strict=False)
         if isinstance(field, ast.AnnAssign)
         and isinstance(under, ast.Expr)
