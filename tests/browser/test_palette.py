@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from browser.pages import CHROMIUM, Window, open_site
 from browser.test_older_events import EVENTS, open_session
@@ -196,10 +196,10 @@ async def test_who_turned_notifications_on_is_told_what_happens_while_away_and_o
         assert await told.get() == f"{TASK}: The task is done."
 
 
-async def saved(window: Window, format: str) -> str:
+async def saved(window: Window, words: str) -> str:
     page = window.page
     await do(page, "export")
-    await page.get_by_role("dialog").get_by_text(format, exact=True).click()
+    await page.get_by_role("dialog").get_by_text(words, exact=True).click()
     async with page.expect_download() as download:
         await window.button("Download").click()
     await page.keyboard.press("Escape")
@@ -217,7 +217,8 @@ async def test_an_export_is_the_whole_log_and_a_text_of_it(tmp_path: Path) -> No
         log = await (await page.request.get(f"{site.url}/v1/sessions/{path}/events?limit=5000")).json()
         assert [json.loads(line) for line in lines] == log["events"]
         text = await saved(window, "Markdown")
-        assert text.startswith("# ") and f"## Task\n\n{TASK}\n" in text
+        assert text.startswith("# ")
+        assert f"## Task\n\n{TASK}\n" in text
         assert all(word in text for word in ("### Research", "edit_file", "a + b", "**Result**"))
         assert window.complaints == []
 
@@ -227,7 +228,7 @@ async def test_an_export_has_what_the_page_has_not_loaded_page_by_page(tmp_path:
         page = window.page
         await page.goto(site.link)
 
-        async def page_after(route) -> None:  # type: ignore[no-untyped-def]
+        async def page_after(route: Route) -> None:
             after = int(route.request.url.split("after=")[1].split("&")[0])
             about = {"head_seq": len(EVENTS), "epoch": "epo_1"}
             await route.fulfill(json={"events": EVENTS[after : after + 3000], **about})

@@ -36,11 +36,18 @@ function textOf(item: Item): string {
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
+/** Shown as a number only. */
+const COUNTED = new Set(["files_changed", "diff_stat", "usage"]);
+
 /** The texts that people read, without the names of the fields. */
 function textsIn(value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value !== "object" || value === null) return "";
-  return Object.values(value).map(textsIn).filter(Boolean).join("\n");
+  const shown = Object.entries(value).filter(([name]) => !COUNTED.has(name));
+  return shown
+    .map(([, inner]) => textsIn(inner))
+    .filter(Boolean)
+    .join("\n");
 }
 
 /** The next one after `current`, or the one before it, round the end; the last one where there is no current. */
