@@ -1,5 +1,6 @@
 """A server with a user for each role."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ class House:
 
     def websocket(self, token: str) -> connect:
         return connect(f"{self.url.replace('http', 'ws')}/v1/ws", additional_headers=bearer(token))
+
+
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""To load those of the system takes longer than a request."""
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -92,7 +97,7 @@ async def ask(house: House, route: str, session_id: str, **headers: str) -> http
         clean_up_id="cln_1",
     )
     query = {"q": "water"} if path.endswith("/search") else None
-    async with httpx.AsyncClient(base_url=house.url) as http:
+    async with httpx.AsyncClient(base_url=house.url, verify=NO_AUTHORITIES) as http:
         return await http.request(method, path, json=BODIES.get(route), params=query, headers=headers)
 
 

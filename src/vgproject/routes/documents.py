@@ -1,5 +1,6 @@
 """The documents that describe the server to other programs."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -20,13 +21,20 @@ OPEN_PATHS = ("/livez", "/readyz", "/sign-in", "/sign-out")
 @router.get("/openapi.json")
 async def read_openapi(request: Request, caller: CallerDep) -> JSONResponse:
     """This interface as an OpenAPI 3.1 document."""
-    return JSONResponse(openapi(request.app))
+    app: FastAPI = request.app
+    app.openapi_schema = app.openapi_schema or openapi(app)
+    return JSONResponse(app.openapi_schema)
 
 
 @router.get("/asyncapi.json")
 async def read_asyncapi(caller: CallerDep) -> JSONResponse:
     """The WebSocket as an AsyncAPI 3.0 document."""
-    return JSONResponse(asyncapi(__version__))
+    return JSONResponse(_asyncapi())
+
+
+@cache
+def _asyncapi() -> dict[str, Any]:
+    return asyncapi(__version__)
 
 
 def openapi(app: FastAPI) -> dict[str, Any]:
