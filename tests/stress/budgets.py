@@ -10,7 +10,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Idle:
     connections: int = 2_000
-    bytes_each: int = 40_000
+    bytes_each: int = 45_000
+    """The goal is 40,000."""
 
 
 @dataclass(frozen=True)
