@@ -1,4 +1,4 @@
-"""A thousand clients lose their connections and come back at once, while the log goes on."""
+"""Very many clients lose their connections and come back at once, while the log goes on."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from stress.raw_clients import Follower, connect_all, reach_all, stored_log
 BUDGET = Reconnects()
 
 
-async def test_a_thousand_who_come_back_at_once_with_their_cursors_end_with_exactly_the_log(tmp_path: Path) -> None:
+async def test_all_who_come_back_at_once_with_their_cursors_end_with_exactly_the_log(tmp_path: Path) -> None:
     chance = random.Random(7)
     with feeding(tmp_path) as server:
         session_id = await server.create_session()
