@@ -21,7 +21,7 @@ def tell(socket: WebSocketRoute) -> None:
         if command["type"] != "subscribe":
             return
         about = {"session_id": "ses_1", "epoch": "epo_1"}
-        first = len(EVENTS) - command["last"] + 1
+        first = command["after"] + 1 if "after" in command else len(EVENTS) - command["last"] + 1
         subscribed = {"type": "subscribed", **about, "recovered": True, "head_seq": len(EVENTS), "from_seq": first}
         standing = [event for event in EVENTS[: first - 1] if event["type"] in STANDS]
         for frame in (subscribed, {"type": "snapshot", "session": about, "standing": standing}, EVENTS[first - 1 :]):
@@ -49,7 +49,7 @@ async def test_older_events_come_when_the_top_is_reached_and_what_is_seen_stays_
         await page.goto(site.link)
         await open_session(page, f"{site.url}/sessions/ses_1")
         await expect(page.get_by_text("The last word.")).to_be_in_viewport(timeout=20_000)
-        await expect(page.get_by_role("heading", name="Go on for long")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Long", exact=True)).to_be_visible()
         rows = page.locator("article")
         await expect(rows.last).to_have_attribute("aria-setsize", "250")
 
