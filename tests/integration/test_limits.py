@@ -165,7 +165,7 @@ async def test_the_deadline_of_an_approval_counts_from_the_stored_request_over_a
         if event.type == "approval_requested":
             running.cancel()
 
-    async with asyncio.timeout(30), open_parts(load_config(options, {"PATH": "/usr/bin:/bin"})) as parts:
+    async with asyncio.timeout(100), open_parts(load_config(options, {"PATH": "/usr/bin:/bin"})) as parts:
         await add_session(parts.database, task.session_id, project)
         queued = NewEvent(TaskQueued(content="x"), Actor(kind="user", id="owner"), task_id=task.task_id)
         await parts.event_log.append(task.session_id, [queued])
@@ -176,7 +176,7 @@ async def test_the_deadline_of_an_approval_counts_from_the_stored_request_over_a
         events = await parts.event_log.read(task.session_id, after=0)
         assert [event.type for event in events].count("approval_resolved") == 0
     later = load_config(options, {"PATH": "/usr/bin:/bin"})
-    async with asyncio.timeout(30), open_parts(later, now=lambda: utc_now() + timedelta(hours=1)) as parts:
+    async with asyncio.timeout(100), open_parts(later, now=lambda: utc_now() + timedelta(hours=1)) as parts:
         await parts.pipeline.run_task(task, Direct())
         events = await parts.event_log.read(task.session_id, after=0)
     [resolved] = [event.frame().data for event in events if event.type == "approval_resolved"]

@@ -109,7 +109,7 @@ async def test_a_token_that_another_process_revokes_ends_its_connection(
                 row.revoked_at = utc_now()
                 await work.commit()
             await database.close()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 assert await closed(websocket) == 4401
 
 

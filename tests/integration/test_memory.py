@@ -433,7 +433,7 @@ async def parts_for(tmp_path: Path, model: str) -> AsyncIterator[Parts]:
     if not project.exists():
         make_project(project)
     options = {"home": tmp_path / "home", "project": project, "model": model, "models": {"memory": model}}
-    async with asyncio.timeout(30), open_parts(load_config(options, {"PATH": "/usr/bin:/bin"})) as parts:
+    async with asyncio.timeout(100), open_parts(load_config(options, {"PATH": "/usr/bin:/bin"})) as parts:
         yield parts
 
 

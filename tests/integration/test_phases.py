@@ -263,7 +263,7 @@ async def test_a_time_out_that_was_told_stays_one_after_a_crash(tmp_path: Path) 
             running.cancel()
             told.set()
 
-    async with asyncio.timeout(20), open_parts(load_config({**options, "phases": endless}, {})) as parts:
+    async with asyncio.timeout(100), open_parts(load_config({**options, "phases": endless}, {})) as parts:
         await add_session(parts.database, task.session_id, project)
         queued = NewEvent(TaskQueued(content="x"), Actor(kind="user", id="owner"), task_id=task.task_id)
         await parts.event_log.append(task.session_id, [queued])
@@ -273,7 +273,7 @@ async def test_a_time_out_that_was_told_stays_one_after_a_crash(tmp_path: Path) 
             await running
         assert told.is_set()
         assert await parts.event_log.find(task.session_id, f"{task.key}/end") is None
-    async with asyncio.timeout(20), open_parts(load_config({**options, "phases": quick}, {})) as parts:
+    async with asyncio.timeout(100), open_parts(load_config({**options, "phases": quick}, {})) as parts:
         await parts.pipeline.run_task(task, Direct())
         end = await parts.event_log.find(task.session_id, f"{task.key}/end")
     assert end is not None

@@ -52,7 +52,7 @@ async def wait_for(services: Services, session_id: str, *types: str, after: int 
         frames.extend(event.frame() for event in events)
         return any(frame.type in types and frame.seq > after for frame in frames)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         async for events in services.event_log.follow(session_id, after=0):
             if take(events):
                 break

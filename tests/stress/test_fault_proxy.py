@@ -142,7 +142,7 @@ class Stage:
         writers = [self._writer(kinds) for kinds in plan.commands]
         contents = [command["content"] for writer in writers for command in writer.unanswered.values()]
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(100),
             proxied(self._server.url, plan.faults) as (url, proxy),
             asyncio.TaskGroup() as group,
         ):

@@ -16,7 +16,7 @@ async def test_an_event_reaches_each_of_many_clients_once_in_order_and_soon(tmp_
     with feeding(tmp_path) as server:
         session_id = await server.create_session()
         followers = [Follower(session_id) for _ in range(BUDGET.clients)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             await connect_all(followers, server.url)
             await server.told.ask("append", session_ids=[session_id], count=BUDGET.events)
             await reach_all(followers, 1 + BUDGET.events)

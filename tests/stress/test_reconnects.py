@@ -17,7 +17,7 @@ async def test_all_who_come_back_at_once_with_their_cursors_end_with_exactly_the
     with feeding(tmp_path) as server:
         session_id = await server.create_session()
         head = 1 + BUDGET.events
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(150):
             await server.told.ask("append", session_ids=[session_id], count=BUDGET.events // 2, together=10)
             log = await stored_log(server, session_id)
             epoch = (await one_follower(server.url, session_id)).epoch

@@ -44,7 +44,7 @@ async def end_in_the_middle(tmp_path: Path, end: Callable[[FedProcess], None]) -
     with feeding(tmp_path, VGPROJECT_LIMITS__GRACE_SECONDS=str(BUDGET.grace_seconds)) as server:
         session_id = await server.create_session()
         followers = [Follower(session_id) for _ in range(BUDGET.clients)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             await connect_all(followers, server.url)
             server.told.tell("append", session_ids=[session_id], count=1_000_000, per_second=50, together=2)
             await reach_all(followers, 20)
@@ -57,7 +57,7 @@ async def come_back(tmp_path: Path, followers: list[Follower]) -> None:
     """Whoever is told that its cursor is not known begins anew; nobody may be left with another log than the server."""
     session_id = followers[0].session_id
     with feeding(tmp_path) as server:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             await connect_all(followers, server.url, at_once=len(followers))
             await server.told.ask("append", session_ids=[session_id], count=10)
             log = await stored_log(server, session_id)

@@ -46,7 +46,7 @@ async def test_the_queue_is_there_before_queues_are_looked_for(database_url: Dat
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        async with asyncio.timeout(20), engine_for(database_url, _no_work):
+        async with asyncio.timeout(100), engine_for(database_url, _no_work):
             pass
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
@@ -87,7 +87,7 @@ async def test_a_step_that_ends_during_the_drain_is_recorded_and_not_made_again(
         await steps.run("after", _nothing)
         ended.set()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         await engine.submit(TaskInput("ses", "tsk"))
         await begun.wait()
         draining = asyncio.create_task(engine.drain(10))
@@ -97,7 +97,7 @@ async def test_a_step_that_ends_during_the_drain_is_recorded_and_not_made_again(
         go_on.set()
         await draining
         assert not ended.is_set()
-    async with asyncio.timeout(20), engine_for(tmp_path, work):
+    async with asyncio.timeout(100), engine_for(tmp_path, work):
         await ended.wait()
     assert made == ["call"]
 
@@ -127,11 +127,11 @@ async def test_reserved_steps_that_end_out_of_order_each_get_their_own_result_af
         results.extend(await asyncio.gather(settle("first"), settle("second")))
         ended.set()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         await engine.submit(TaskInput("ses", "tsk"))
         await second_done.wait()
     first_may_go.set()
-    async with asyncio.timeout(20), engine_for(tmp_path, work):
+    async with asyncio.timeout(100), engine_for(tmp_path, work):
         await ended.wait()
     assert results == ["first", "second"]
     assert made == ["second", "first"]
@@ -144,7 +144,7 @@ async def test_nothing_is_pickled_and_ended_tasks_are_forgotten(tmp_path: Path) 
         await steps.run("step", _nothing)
         ended.set()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         await engine.submit(TaskInput("ses", "tsk"))
         await ended.wait()
         with sqlite3.connect(tmp_path / "engine.db") as database:
@@ -183,7 +183,7 @@ async def test_a_pickle_planted_in_the_database_is_not_loaded_and_disturbs_no_ot
         await go_on.wait()
         ended.set()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         for session_id in ("arguments", "result", "last"):
             await engine.submit(TaskInput(session_id, f"tsk_{session_id}"))
         await begun.wait()
@@ -194,7 +194,7 @@ async def test_a_pickle_planted_in_the_database_is_not_loaded_and_disturbs_no_ot
         ):
             assert database.execute(statement, (pickled,)).rowcount == 1
     go_on.set()
-    async with asyncio.timeout(20), engine_for(tmp_path, work):
+    async with asyncio.timeout(100), engine_for(tmp_path, work):
         await refused.wait()
         await ended.wait()
     assert not trace.exists()
@@ -215,10 +215,10 @@ async def test_a_task_goes_on_in_a_program_whose_source_has_changed(database_url
         await steps.run("second", partial(_make, made, "second"))
         ended.set()
 
-    async with asyncio.timeout(20), engine_for(database_url, before) as engine:
+    async with asyncio.timeout(100), engine_for(database_url, before) as engine:
         await engine.submit(TaskInput("ses", "tsk"))
         await begun.wait()
-    async with asyncio.timeout(20), engine_for(database_url, after):
+    async with asyncio.timeout(100), engine_for(database_url, after):
         await ended.wait()
     assert made == ["first", "second"]
 
@@ -240,10 +240,10 @@ async def test_a_step_that_failed_fails_again_without_being_made_again(tmp_path:
         begun.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         await engine.submit(TaskInput("ses", "tsk"))
         await begun.wait()
-    async with asyncio.timeout(20), engine_for(tmp_path, work):
+    async with asyncio.timeout(100), engine_for(tmp_path, work):
         await ended.wait()
     assert made == ["call"]
 
@@ -264,14 +264,14 @@ async def test_tasks_of_one_session_run_one_after_the_other_also_after_a_crash(t
         if len(ended) == 3:
             all_ended.set()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         for session_id, task_id in (("a", "a1"), ("a", "a2"), ("b", "b1")):
             await engine.submit(TaskInput(session_id, task_id))
         await running.wait()
     assert sorted(begun) == ["a1", "b1"]
     begun.clear()
     running.clear()
-    async with asyncio.timeout(20), engine_for(tmp_path, work):
+    async with asyncio.timeout(100), engine_for(tmp_path, work):
         await running.wait()
         first_may_end.set()
         await all_ended.wait()
@@ -302,7 +302,7 @@ async def test_a_step_whose_result_found_no_room_is_made_again_once_there_is_som
             made.append("large")
             return "x" * 2_000_000
 
-        async with asyncio.timeout(20), engine_for(disk.path, work) as engine:
+        async with asyncio.timeout(100), engine_for(disk.path, work) as engine:
             await engine.submit(TaskInput("ses", "tsk"))
             await stopped.wait()
             with pytest.raises(StorageError, match="is full"):
@@ -327,7 +327,7 @@ async def test_a_task_that_the_queue_did_not_take_is_queued_by_itself(tmp_path: 
         ended.set()
 
     with small_disk(tmp_path / "disk", megabytes=8) as disk:
-        async with asyncio.timeout(20), engine_for(disk.path, work) as engine:
+        async with asyncio.timeout(100), engine_for(disk.path, work) as engine:
             disk.fill()
             phase = "p" * 2_000_000
             await engine.submit(TaskInput("ses", "large", from_phase=phase))
@@ -360,7 +360,7 @@ async def test_a_task_whose_log_was_away_goes_on_while_those_behind_it_wait(tmp_
         if task.task_id == "two":
             ended.set()
 
-    async with asyncio.timeout(20), engine_for(tmp_path, work) as engine:
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
         await engine.submit(TaskInput("ses", "one"))
         await engine.submit(TaskInput("ses", "two"))
         await ended.wait()
@@ -380,7 +380,7 @@ async def test_a_task_goes_on_after_its_database_server_was_away() -> None:
 
     postgres = Postgres()
     try:
-        async with asyncio.timeout(60), engine_for(postgres.create_database(), work) as engine:
+        async with asyncio.timeout(150), engine_for(postgres.create_database(), work) as engine:
             await engine.submit(TaskInput("ses", "tsk"))
             await begun.wait()
             postgres.stop()

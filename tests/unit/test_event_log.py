@@ -267,7 +267,7 @@ async def test_any_writers_leave_no_hole_and_followers_see_each_event_once(
 ) -> None:
     session_id = await make_session(database)
     options = EventLogSettings(ring_bytes=ring_bytes, rings=1, poll_seconds=0.02)
-    async with AsyncExitStack() as stack, asyncio.timeout(30):
+    async with AsyncExitStack() as stack, asyncio.timeout(100):
         logs = [
             await stack.enter_async_context(
                 open_event_log(database.url, InProcessBroker(), settings=options, now=utc_now, new_id=new_id)

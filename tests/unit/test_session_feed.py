@@ -154,7 +154,7 @@ class World:
         """Until ``client`` has all that there is to have."""
         head = (await self.event_log.head(self.session_id)).seq
         texts = {self.message_id(text): words for text, words in self.said.items()}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not client.has(head, texts):
                 client.connection.news.clear()
                 await client.connection.news.wait()

@@ -57,7 +57,7 @@ async def test_a_secret_that_comes_in_two_pieces_is_masked(
 
 
 async def until_all_run(words: str, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while len(running(words)) < count:  # noqa: ASYNC110  (processes tell nobody that they have begun)
             await asyncio.sleep(0.01)
 

@@ -101,7 +101,7 @@ async def test_a_pipe_that_git_would_wait_for_is_removed(tmp_path: Path, name: s
         write_files(workspace.root, {"a.txt": os.urandom(8), "sub/b.txt": os.urandom(8), "new/x": os.urandom(8)})
         (workspace.root / name).unlink(missing_ok=True)
         os.mkfifo(workspace.root / name)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             made = await workspace.checkpoint("made", paths)
             assert len(await workspace.shadow.list_entries(workspace.origin.base, made.id)) >= 3
     await workspace.rewind(workspace.origin.base)
