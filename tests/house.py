@@ -56,7 +56,7 @@ async def open_house(tmp_path: Path, **options: Any) -> AsyncIterator[House]:
     options = {"limits": {"command_burst": 10_000}, "approvals": "on_request"} | options
     async with (
         open_server(tmp_path, **options) as (url, server),
-        httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=30) as owner,
+        httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=100) as owner,
     ):
         house = House(url, owner, {}, server)
         for role in ROLES:

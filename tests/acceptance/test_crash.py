@@ -35,7 +35,7 @@ class Server:
         self.process = process
         self.url = url
         self.began = began
-        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=100)
 
     def events(self, session_id: str) -> list[dict[str, Any]]:
         page = self.client.get(f"/v1/sessions/{session_id}/events", params={"limit": 5000}).json()
@@ -56,7 +56,7 @@ class Server:
     @contextmanager
     def websocket(self) -> Iterator[ClientConnection]:
         url = f"{self.url.replace('http', 'ws')}/v1/ws"
-        with connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, open_timeout=30) as websocket:
+        with connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, open_timeout=100) as websocket:
             yield websocket
 
     def command(self, session_id: str, **command: Any) -> httpx.Response:
@@ -116,7 +116,7 @@ class Client:
         subscribe = {"type": "subscribe", "session_id": self.session_id, "after": after, "epoch": epoch}
         websocket.send(json.dumps(subscribe))
         while True:
-            message = json.loads(websocket.recv(timeout=30))
+            message = json.loads(websocket.recv(timeout=100))
             for frame in message if isinstance(message, list) else [message]:
                 assert frame["type"] != "error" or "seq" in frame, frame
                 if "seq" in frame:
@@ -250,7 +250,7 @@ def test_a_call_of_an_mcp_server_is_not_repeated_unasked_and_steps_stay_in_order
     with serving(tmp_path, model=model) as server:
         log = server.wait_for(session_id, *ENDS)
         server.process.terminate()
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=100) == 0
     assert calls.read_text() == "look_up moon\nwait_for_ever\n"
     failed = [event["data"]["code"] for event in log if event["type"] == "tool_failed"]
     assert failed == ["outcome_unknown"]
@@ -275,7 +275,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Nobody else can write: what would be stored next is not."""
-    with closing(sqlite3.connect(database, isolation_level=None, timeout=20)) as connection:
+    with closing(sqlite3.connect(database, isolation_level=None, timeout=100)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
 
@@ -483,7 +483,7 @@ def test_sigterm_stops_at_a_durable_point_and_the_task_goes_on_after_the_next_st
         session_id = server.start_task()
         server.wait_for(session_id, "research_complete")
         server.process.terminate()
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=100) == 0
     with serving(tmp_path, model=model) as server:
         log = server.wait_for(session_id, *ENDS)
     assert log[-1]["type"] == "task_completed"
@@ -502,7 +502,7 @@ def test_a_command_longer_than_the_grace_time_ends_with_the_server_and_asks_afte
         session_id = start_waiting_command(server, tmp_path)
         began = time.monotonic()
         server.process.terminate()
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=100) == 0
         assert time.monotonic() - began < 8
         assert count_running(tmp_path) == 0
     with serving(tmp_path, model=model) as server:
@@ -569,7 +569,7 @@ def test_background_commands_end_with_their_phase_and_on_cancel_and_with_the_ser
         wait_until(lambda: count_running(tmp_path) == 2)
         if how == "terminated":
             server.process.terminate()
-            assert server.process.wait(timeout=20) == 0
+            assert server.process.wait(timeout=100) == 0
         elif how == "cancelled":
             server.command(session_id, type="cancel").raise_for_status()
             assert server.wait_for(session_id, *ENDS)[-1]["type"] == "task_cancelled"
@@ -588,7 +588,7 @@ def test_a_second_sigterm_ends_the_server_at_once_with_what_it_runs(tmp_path: Pa
             next(frame for frame in frames if frame["type"] == "server_draining")
             began = time.monotonic()
             server.process.terminate()
-            server.process.wait(timeout=20)
+            server.process.wait(timeout=100)
             assert time.monotonic() - began < 5, "without the second signal the grace time is 10 seconds"
         wait_until(lambda: count_running(tmp_path) == 0)
 

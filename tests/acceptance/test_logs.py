@@ -54,7 +54,7 @@ def test_each_line_names_its_request_session_and_task_and_none_has_a_token_or_co
             websocket.send(json.dumps({"type": "task", "content": "Make the failing test pass"}))
             frames = _frames_until_the_end(websocket)
         process.terminate()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=100) == 0
     lines = lines_of(log)
     for secret in (TOKEN, code, REFUSED_CODE):
         assert secret not in log.read_text()

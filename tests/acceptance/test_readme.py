@@ -51,7 +51,7 @@ class Reader:
             input="y\n" * 9,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
         )
         assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
         self._exports += "".join(line + "\n" for line in code.splitlines() if line.startswith("export "))
@@ -77,7 +77,7 @@ class Reader:
                 yield
             finally:
                 process.terminate()
-                assert process.wait(timeout=20) == 0
+                assert process.wait(timeout=100) == 0
 
 
 def examples(language: str) -> list[str]:

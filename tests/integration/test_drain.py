@@ -53,7 +53,7 @@ async def test_a_busy_server_tells_everybody_ends_in_order_and_its_task_goes_on(
         yield command[5:]
 
     async with (
-        httpx.AsyncClient(headers=HEADERS, timeout=30) as client,
+        httpx.AsyncClient(headers=HEADERS, timeout=100) as client,
         open_server(tmp_path, **options, limits=limits) as (url, server),
         asyncio.TaskGroup() as group,
     ):

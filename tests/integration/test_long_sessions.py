@@ -107,7 +107,7 @@ async def test_what_stands_comes_in_several_frames_where_it_is_much(tmp_path: Pa
 async def test_a_page_before_an_event_is_in_order_and_has_a_bound_in_bytes_as_one_after_has(tmp_path: Path) -> None:
     async with (
         open_server(tmp_path) as (url, server),
-        httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=60) as http,
+        httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=100) as http,
     ):
         session_id, head = await make_long(server, http, turns=300, size=60_000)
 

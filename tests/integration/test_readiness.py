@@ -30,7 +30,7 @@ async def test_a_file_that_is_gone_or_taken_is_named_until_it_is_back(tmp_path: 
     limits = {"ready_seconds": 1}
     async with (
         running_server(tmp_path, limits=limits) as url,
-        httpx.AsyncClient(base_url=url, timeout=20) as client,
+        httpx.AsyncClient(base_url=url, timeout=100) as client,
     ):
         assert await ready(client) == (200, None)
         path.rename(tmp_path / "elsewhere")
@@ -56,7 +56,7 @@ async def test_a_database_server_that_stops_is_told_and_its_tasks_go_on_when_it_
         }
         async with (
             running_server(tmp_path, **options) as url,
-            httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=30) as client,
+            httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=100) as client,
         ):
             async with open_websocket(url) as websocket:
                 await send(websocket, type="task", content="Make the failing test pass")
