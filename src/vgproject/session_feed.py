@@ -10,7 +10,7 @@ from vgproject.follower import Deltas, Follower, Write
 from vgproject.schema.frames import Heartbeat
 from vgproject.session_texts import SessionTexts
 from vgproject.text_frame import TextFrame, join
-from vgproject.texts import ended_texts
+from vgproject.texts import ended_texts, withdrawn_texts
 
 
 class SessionFeed:
@@ -133,12 +133,16 @@ class SessionFeed:
             self._due = self._loop.call_soon(self._guard, self._publish)
 
     def on_delta(self, delta: Delta) -> None:
+        """What the log has goes first: it may end the text, or somebody's access."""
+        if self._due:
+            self._guard(self._publish)
         self._guard(self._texts.add, delta)
 
     def _on_texts_due(self, deltas: Deltas) -> None:
-        """What the log has goes first."""
+        """What is still to be read from the log goes first, too: `_run` tells them after that."""
         self._guard(self._publish)
-        self._guard(self._texts.tell, deltas)
+        if self._task is None:
+            self._guard(self._texts.tell, deltas)
 
     def _guard(self, step: Callable[..., None], *arguments: object) -> None:
         """A mistake of ours ends what is live, whose clients come back; it does not reach who wrote the event."""
@@ -171,7 +175,10 @@ class SessionFeed:
 
     def _pass_on(self, events: list[StoredEvent], before: int) -> None:
         """Those that end somebody's access each client reads for itself, and is asked first whether it still may."""
-        self._texts.end([key for event in events for key in ended_texts(event.type, event.payload)])
+        for event in events:
+            self._texts.end(ended_texts(event.type, event.payload))
+            for key in withdrawn_texts(event.type, event.payload):
+                self._texts.withdraw(key)
         self._spoke_at = self._loop.time()
         if not ACCESS_EVENTS.isdisjoint([event.type for event in events]):
             for follower in tuple(self._live):
@@ -219,6 +226,8 @@ class SessionFeed:
         finally:
             self._task = None
         self._guard(self._publish)
+        if self._task is None:
+            self._guard(self._texts.tell_all)
         self._tell_change()
 
     async def _read_log(self) -> None:

@@ -81,12 +81,16 @@ class SessionTexts:
     def end(self, keys: Iterable[TextKey]) -> None:
         """The log has the whole of them now."""
         for key in keys:
-            self._ends.pop(key, None)
             self._ended[key] = None
-            for group in self._groups.values():
-                group.window.drop(key)
+            self.withdraw(key)
         while len(self._ended) > MAX_ENDED:
             del self._ended[next(iter(self._ended))]
+
+    def withdraw(self, key: TextKey) -> None:
+        """What waits to be told of it is not."""
+        self._ends.pop(key, None)
+        for group in self._groups.values():
+            group.window.drop(key)
 
     def so_far(self) -> list[Delta]:
         """Each from its beginning; one of which that is not kept has another offset, and no text."""
@@ -128,6 +132,10 @@ class SessionTexts:
         group = _Group(DeltaWindow(self._windows[deltas], characters, partial(self._due, deltas)))
         self._groups[deltas] = group
         return group
+
+    def tell_all(self) -> None:
+        for deltas in tuple(self._groups):
+            self.tell(deltas)
 
     def tell(self, deltas: Deltas) -> None:
         """Once encoded and framed for the whole group."""

@@ -1,11 +1,19 @@
 """The texts in the making: which event ends which of them, and how much of one fits into a frame."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
 from vgproject.broker.base import Delta, TextKey, text_key
-from vgproject.schema.events import AgentMessage, Reasoning, ToolCompleted, ToolFailed, ToolRequested
+from vgproject.schema.events import (
+    AgentMessage,
+    ModelFellBack,
+    ModelRetried,
+    Reasoning,
+    ToolCompleted,
+    ToolFailed,
+    ToolRequested,
+)
 
 _ENDS = {
     AgentMessage.type: ("message_id", ("text_delta",)),
@@ -16,11 +24,23 @@ _ENDS = {
 }
 
 
+_WITHDRAWS = dict.fromkeys((ModelRetried.type, ModelFellBack.type), ("message_id", ("text_delta", "reasoning_delta")))
+
+
 def ended_texts(event_type: str, payload: bytes) -> tuple[TextKey, ...]:
     """Those that the event has the whole of: after it nothing more is told of them."""
-    if event_type not in _ENDS:
+    return _texts_of(_ENDS, event_type, payload)
+
+
+def withdrawn_texts(event_type: str, payload: bytes) -> tuple[TextKey, ...]:
+    """Those that do not count any more: what is told of them after the event begins anew."""
+    return _texts_of(_WITHDRAWS, event_type, payload)
+
+
+def _texts_of(table: Mapping[str, tuple[str, tuple[str, ...]]], event_type: str, payload: bytes) -> tuple[TextKey, ...]:
+    if event_type not in table:
         return ()
-    name, delta_types = _ENDS[event_type]
+    name, delta_types = table[event_type]
     text_id = orjson.loads(payload)["data"][name]
     return tuple((delta_type, text_id) for delta_type in delta_types)
 
