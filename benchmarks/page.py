@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from benchmarks.figures import Figure, percentile
+from benchmarks.made_up_log import event, made_up_log, turn_events
 
 DIST = files("vgproject.web") / "dist"
 KINDS = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -58,34 +59,6 @@ async def measure() -> list[Figure]:
         Figure("page, 10,000 events, heap", heap, "MB", 30),
         Figure(f"page, {MISSED} missed events caught up", percentile(missed, 0.5), "s", 0.5),
     ]
-
-
-def made_up_log(turns: int) -> list[dict[str, Any]]:
-    log = [
-        event("session_created", 1, project="/p", title="Long", settings={}, owner="owner"),
-        event("task_queued", 2, content="Go on for long"),
-        event("task_started", 3, phases=["implementation"]),
-    ]
-    for turn in range(turns):
-        log += turn_events(len(log) + 1, turn)
-    return [*log, event("agent_message", len(log) + 1, message_id="msg_last", text=f"The end of {len(log)}.")]
-
-
-def turn_events(seq: int, turn: int) -> list[dict[str, Any]]:
-    call = {"tool_call_id": f"call_{seq}", "tool": "run_command"}
-    text = f"Turn {turn}: **look** at `calc.py`.\n\n- one\n- two"
-    return [
-        event("agent_message", seq, message_id=f"msg_{seq}", text=text),
-        event("tool_requested", seq + 1, **call, arguments={"command": f"echo {turn}"}),
-        event("tool_started", seq + 2, **call),
-        event("tool_completed", seq + 3, **call, result="line\n" * 20, duration_ms=3, details={"exit_code": 0}),
-    ]
-
-
-def event(kind: str, seq: int, **data: Any) -> dict[str, Any]:
-    about = {"session_id": "ses_1", "epoch": "epo_1", "time": "2026-11-25T04:00:00.000Z", "task_id": "tsk_1"}
-    actor = {"kind": "agent", "id": "implementation"}
-    return {"type": kind, "seq": seq, **about, "phase": None, "actor": actor, "data": data}
 
 
 @dataclass

@@ -19,6 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from benchmarks.figures import Figure, percentile
+from benchmarks.made_up_log import made_up_log
 
 TURNS = 2_000
 RUNS = 5
@@ -27,31 +28,9 @@ SESSION = {"session_id": "ses_1", "tasks": [{"task_id": "tsk_1"}]}
 
 
 async def measure() -> list[Figure]:
-    events = made_up_log()
+    events = made_up_log(TURNS, last=LAST, with_progress=True)
     seconds = [await _paint(events) for _ in range(RUNS)]
     return [Figure(f"{len(events)} events in a terminal", percentile(seconds, 0.5), "s", 0.7)]
-
-
-def made_up_log() -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-
-    def add(kind: str, **data: Any) -> None:
-        about = {"session_id": "ses_1", "seq": len(events) + 1, "epoch": "epo_1", "time": "2026-11-25T04:00:00.000Z"}
-        actor = {"kind": "agent", "id": "implementation"}
-        events.append({"type": kind, **about, "task_id": "tsk_1", "phase": None, "actor": actor, "data": data})
-
-    add("session_created", project="/p", title="Long", settings={}, owner="owner")
-    add("task_queued", content="Go on for long")
-    add("task_started", phases=["implementation"])
-    for turn in range(1, TURNS + 1):
-        call = {"tool_call_id": f"call_{turn}", "tool": "run_command"}
-        add("agent_message", message_id=f"msg_{turn}", text=f"Turn {turn}: **look** at `calc.py`.\n\n- one\n- two")
-        add("tool_requested", **call, arguments={"command": f"echo {turn}"})
-        add("tool_started", **call)
-        add("tool_completed", **call, result="line\n" * 20, duration_ms=3, details={"exit_code": 0})
-        add("progress_update", phase="implementation", percent=turn / TURNS * 90, label=f"Turn {turn}")
-    add("agent_message", message_id="msg_last", text=LAST)
-    return events
 
 
 async def _paint(events: list[dict[str, Any]]) -> float:

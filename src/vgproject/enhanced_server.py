@@ -1,7 +1,6 @@
 """The server: the FastAPI application, its life, and the process that serves it."""
 
 import asyncio
-import gc
 import json
 import socket
 import ssl
@@ -37,9 +36,6 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 """A larger one is not even read: the WebSocket library closes with 1009."""
 SYSTEM_BYTES = 128 * 1024
 """What the operating system takes for one connection beyond what it can send; by default some MiB."""
-
-GC_THRESHOLD = 50_000
-"""Containers made before the garbage collector looks; Python's own is 700."""
 
 
 class EnhancedRAServer:
@@ -173,7 +169,7 @@ class EnhancedRAServer:
 
         self._running = DrainingServer(config, started, self.drain, signals=signals)
         # uvicorn would end the process with 3 where the lifespan fails, and say why only in the log.
-        with listener, _rare_garbage_collection():
+        with listener:
             async with self._lifespan(self.app):
                 await self._running.serve([listener])
 
@@ -224,19 +220,6 @@ class DrainingServer(uvicorn.Server):
             if self._draining:
                 self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
         super().handle_exit(sig, frame)
-
-
-@contextmanager
-def _rare_garbage_collection() -> Generator[None, None, None]:
-    """With thousands of connections a collection takes long: it comes rarer, and leaves out what was there at the start."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def check_tls(config: Config) -> None:

@@ -34,7 +34,7 @@ class Way(Protocol):
 
 
 @dataclass(eq=False)
-class Visit:
+class Attendance:
     """One connection in one session. What it is told is always the newest: nothing queues up for a slow one.
 
     Without a ``way`` it is not told.
@@ -76,9 +76,9 @@ class Visit:
 
 @dataclass(eq=False)
 class Room:
-    """The visits of one session, by connection."""
+    """The attendances of one session, by connection."""
 
-    visits: dict[str, Visit] = field(default_factory=dict)
+    attendances: dict[str, Attendance] = field(default_factory=dict)
     told_at: float = 0.0
     telling: asyncio.TimerHandle | None = None
 
@@ -95,66 +95,68 @@ class Presence:
         """The connection is in the session until what this returns is called, for the first time. It is told at once
         who is here; then all are of changes."""
         room = self._rooms.setdefault(session_id, Room())
-        if before := room.visits.get(connection_id):
+        if before := room.attendances.get(connection_id):
             before.end()
-        visit = room.visits[connection_id] = Visit(caller, way, self._now())
+        attendance = room.attendances[connection_id] = Attendance(caller, way, self._now())
         self._changed(session_id)
-        visit.tell(self._frame(session_id))
+        attendance.tell(self._frame(session_id))
 
         def leave() -> None:
-            visit.end()
-            if room.visits.get(connection_id) is visit:
-                del room.visits[connection_id]
+            attendance.end()
+            if room.attendances.get(connection_id) is attendance:
+                del room.attendances[connection_id]
                 self._changed(session_id)
 
         return leave
 
     def set_status(self, session_id: str, connection_id: str, status: p.PresenceStatus) -> None:
         """Raises `ConflictError` (``not_subscribed``)."""
-        visit = self._rooms.get(session_id, Room()).visits.get(connection_id)
-        if visit is None:
+        attendance = self._rooms.get(session_id, Room()).attendances.get(connection_id)
+        if attendance is None:
             raise ConflictError("Subscribe to the session first: then you are here.", code="not_subscribed")
-        visit.settle()
+        attendance.settle()
         if status == "typing":
             loop = asyncio.get_running_loop()
-            visit.falls_back = loop.call_later(self._typing_seconds, self._turn, session_id, visit, "watching")
-        self._turn(session_id, visit, status)
+            attendance.falls_back = loop.call_later(
+                self._typing_seconds, self._turn, session_id, attendance, "watching"
+            )
+        self._turn(session_id, attendance, status)
 
     def renamed(self, connection_id: str) -> None:
         """The connection's caller is another, or named otherwise."""
         for session_id, room in self._rooms.items():
-            if connection_id in room.visits:
+            if connection_id in room.attendances:
                 self._changed(session_id)
 
     def people(self, session_id: str) -> list[p.PersonHere]:
         """Who types first, then by name."""
-        visits: dict[str, list[Visit]] = {}
-        for visit in self._rooms.get(session_id, Room()).visits.values():
-            visits.setdefault(visit.caller().user_id, []).append(visit)
-        people = [_person(user, theirs) for user, theirs in visits.items()]
+        attendances: dict[str, list[Attendance]] = {}
+        for attendance in self._rooms.get(session_id, Room()).attendances.values():
+            attendances.setdefault(attendance.caller().user_id, []).append(attendance)
+        people = [_person(user, theirs) for user, theirs in attendances.items()]
         return sorted(people, key=lambda person: (person.status != "typing", person.user))
 
-    def _turn(self, session_id: str, visit: Visit, status: p.PresenceStatus) -> None:
-        if visit.status != status:
-            visit.status, visit.since = status, self._now()
+    def _turn(self, session_id: str, attendance: Attendance, status: p.PresenceStatus) -> None:
+        if attendance.status != status:
+            attendance.status, attendance.since = status, self._now()
             self._changed(session_id)
 
     def _changed(self, session_id: str) -> None:
         room = self._rooms[session_id]
-        if not room.visits:
+        if not room.attendances:
             if room.telling:
                 room.telling.cancel()
             del self._rooms[session_id]
         elif room.telling is None:
             loop = asyncio.get_running_loop()
-            interval = max(INTERVAL_SECONDS, SECONDS_PER_CONNECTION * len(room.visits))
+            interval = max(INTERVAL_SECONDS, SECONDS_PER_CONNECTION * len(room.attendances))
             room.telling = loop.call_at(max(loop.time(), room.told_at + interval), self._tell, session_id, room)
 
     def _tell(self, session_id: str, room: Room) -> None:
         room.telling, room.told_at = None, asyncio.get_running_loop().time()
         frame = self._frame(session_id)
-        for visit in room.visits.values():
-            visit.tell(frame)
+        for attendance in room.attendances.values():
+            attendance.tell(frame)
 
     def _frame(self, session_id: str) -> bytes:
         people = self.people(session_id)
@@ -162,13 +164,13 @@ class Presence:
         return p.Presence(type="presence", session_id=session_id, people=named, more=more).model_dump_json().encode()
 
 
-def _person(user: str, visits: list[Visit]) -> p.PersonHere:
-    status = min((visit.status for visit in visits), key=ORDER.index)
-    names = sorted({name[:CLIENT_CHARACTERS] for visit in visits if (name := visit.caller().client)})
+def _person(user: str, attendances: list[Attendance]) -> p.PersonHere:
+    status = min((attendance.status for attendance in attendances), key=ORDER.index)
+    names = sorted({name[:CLIENT_CHARACTERS] for attendance in attendances if (name := attendance.caller().client)})
     return p.PersonHere(
         user=user,
         status=status,
-        since=to_wire(min(visit.since for visit in visits if visit.status == status)),
-        connections=len(visits),
+        since=to_wire(min(attendance.since for attendance in attendances if attendance.status == status)),
+        connections=len(attendances),
         clients=names[:MAX_CLIENTS],
     )

@@ -1,7 +1,7 @@
 """What of a session's older events still says what the session is: for a client that is told only the last ones."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from vgproject.event_log import EventLog, StoredEvent
 from vgproject.repositories.event_store import ENDS, PAUSES, TASK_STATUS
 from vgproject.schema import events as e
 from vgproject.schema.frames import SessionView, Snapshot
+from vgproject.text_frame import pages
 
 ALWAYS = frozenset(
     {
@@ -69,8 +70,9 @@ async def read_snapshots(event_log: EventLog, view: SessionView, *, before: int,
     types = {*ALWAYS, *LAST, *OPEN, *ANSWERS}
     events = await event_log.read(view.session_id, after=0, limit=before - 1, types=types)
     older = [event for event in events if event.seq < before]
-    pages = list(_pages(await asyncio.to_thread(in_standing, older), max_bytes))  # Of a long log it takes a while.
-    return [_frame(view, page, more=number < len(pages)) for number, page in enumerate(pages, 1)]
+    standing = await asyncio.to_thread(in_standing, older)  # Of a long log it takes a while.
+    together = list(pages((event.payload for event in standing), max_bytes)) or [[]]
+    return [_frame(view, page, more=number < len(together)) for number, page in enumerate(together, 1)]
 
 
 def in_standing(events: Iterable[StoredEvent]) -> list[StoredEvent]:
@@ -94,18 +96,6 @@ def in_standing(events: Iterable[StoredEvent]) -> list[StoredEvent]:
 def _field(event: StoredEvent, name: str) -> Any:
     frame = orjson.loads(event.payload)
     return frame["task_id"] if name == "task_id" else frame["data"][name]
-
-
-def _pages(events: Iterable[StoredEvent], max_bytes: int) -> Iterator[list[bytes]]:
-    page: list[bytes] = []
-    size = 0
-    for event in events:
-        if page and size + len(event.payload) > max_bytes:
-            yield page
-            page, size = [], 0
-        page.append(event.payload)
-        size += len(event.payload) + 1
-    yield page
 
 
 def _frame(view: SessionView, page: list[bytes], *, more: bool) -> bytes:

@@ -29,15 +29,20 @@ def join(payloads: Sequence[bytes]) -> bytes:
     return payloads[0] if len(payloads) == 1 else b"[" + b",".join(payloads) + b"]"
 
 
-def pack(payloads: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """`join` as many as fit, and a larger one alone; each is made when it is asked for."""
-    together: list[bytes] = []
+def pages(payloads: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes]]:
+    """As many together as fit into a frame, and a larger one alone; each is made when it is asked for."""
+    page: list[bytes] = []
     size = 0
     for payload in payloads:
-        if together and size + len(payload) > max_bytes:
-            yield join(together)
-            together, size = [], 0
-        together.append(payload)
+        if page and size + len(payload) > max_bytes:
+            yield page
+            page, size = [], 0
+        page.append(payload)
         size += len(payload) + 1
-    if together:
-        yield join(together)
+    if page:
+        yield page
+
+
+def pack(payloads: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    """`join` of `pages`."""
+    return map(join, pages(payloads, max_bytes))

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import get_args
 
 import orjson
 from pydantic import ValidationError
@@ -59,7 +58,6 @@ CLOSES = {"frame_too_large": 4413, "too_many_connections": 4430, "too_many_wrong
 HANDSHAKE_CLOSES = {"unauthenticated": 4401, "too_many_wrong_tokens": 4029, "rate_limited": 4029}
 
 OwnCommand = c.Ping | c.Hello | c.Subscribe | c.Unsubscribe | c.SubscribeMemory | c.UnsubscribeMemory | c.SetPresence
-OWN_COMMANDS = get_args(OwnCommand)
 """Those of the connection, not of a session."""
 
 logger = logging.getLogger(__name__)
@@ -214,7 +212,7 @@ class WebSocketManager:
         if state.caller is None and COMMANDS[command.type] != OPEN:
             self._authenticator.refuse(state.websocket)
             raise CommandError("Say hello with a token first.", code="unauthenticated")
-        if isinstance(command, OWN_COMMANDS):
+        if isinstance(command, OwnCommand):
             with self._services.instruments.spans.open("command", {"type": command.type}):
                 return await self._execute_own(state, command)
         assert state.caller is not None

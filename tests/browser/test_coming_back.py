@@ -5,10 +5,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from benchmarks.made_up_log import made_up_log
 from playwright.async_api import WebSocketRoute, expect
 
 from browser.pages import CHROMIUM, Site, open_browser, open_site
-from browser.test_long_session import WELCOME, made_up_log
+from browser.test_long_session import LAST, TURNS, WELCOME
 from live_server import open_server
 from sample import call, script, write_script
 
@@ -45,7 +46,7 @@ async def test_a_server_that_is_started_again_in_the_middle_ends_with_the_same_p
 
 
 async def test_a_banner_says_how_much_is_being_caught_up(tmp_path: Path) -> None:
-    events = made_up_log()[:3000]
+    events = made_up_log(TURNS, last=LAST)[:3000]
     sockets: list[WebSocketRoute] = []
 
     def tell(socket: WebSocketRoute) -> None:

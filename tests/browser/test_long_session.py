@@ -5,34 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.made_up_log import made_up_log
 from playwright.async_api import WebSocketRoute, expect
 
 from browser.pages import CHROMIUM, open_site
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here: NO BROWSER TEST IS RUN")
 TURNS = 2500
+LAST = "The last word."
 WELCOME = {"type": "welcome", "server_version": "1", "protocol": "vgproject.v1", "user": "owner", "role": "owner"}
-
-
-def made_up_log() -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-
-    def add(kind: str, **data: Any) -> None:
-        about = {"session_id": "ses_1", "seq": len(events) + 1, "epoch": "epo_1", "time": "2026-11-25T04:00:00.000Z"}
-        actor = {"kind": "agent", "id": "implementation"}
-        events.append({"type": kind, **about, "task_id": "tsk_1", "phase": None, "actor": actor, "data": data})
-
-    add("session_created", project="/p", title="Long", settings={}, owner="owner")
-    add("task_queued", content="Go on for long")
-    add("task_started", phases=["implementation"])
-    for turn in range(1, TURNS + 1):
-        call = {"tool_call_id": f"call_{turn}", "tool": "run_command"}
-        add("agent_message", message_id=f"msg_{turn}", text=f"Turn {turn}: **look** at `calc.py`.\n\n- one\n- two")
-        add("tool_requested", **call, arguments={"command": f"echo {turn}"})
-        add("tool_started", **call)
-        add("tool_completed", **call, result="line\n" * 20, duration_ms=3, details={"exit_code": 0})
-    add("agent_message", message_id="msg_last", text="The last word.")
-    return events
 
 
 def tell(socket: WebSocketRoute, events: list[dict[str, Any]]) -> None:
@@ -52,7 +33,7 @@ def tell(socket: WebSocketRoute, events: list[dict[str, Any]]) -> None:
 async def test_ten_thousand_events_open_at_their_end_with_few_rows_and_scroll_as_the_person_wishes(
     tmp_path: Path,
 ) -> None:
-    events = made_up_log()
+    events = made_up_log(TURNS, last=LAST)
     async with open_site(tmp_path) as site, site.window() as window:
         page = window.page
         await page.goto(site.link)

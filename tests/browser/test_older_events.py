@@ -5,13 +5,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from benchmarks.made_up_log import made_up_log
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from browser.pages import CHROMIUM, open_site
-from browser.test_long_session import WELCOME, made_up_log
+from browser.test_long_session import LAST, TURNS, WELCOME
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here: NO BROWSER TEST IS RUN")
-EVENTS = made_up_log()
+EVENTS = made_up_log(TURNS, last=LAST)
 STANDS = {"session_created", "task_queued", "task_started"}
 
 

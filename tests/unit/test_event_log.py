@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from databases import Postgres
+from databases import Postgres, make_session
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.errors import ConflictError, NotFoundError, UnavailableError, VgprojectError
 from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, StoredEvent, open_event_log
@@ -237,17 +237,6 @@ async def collect(event_log: EventLog, session_id: str, after: int, end: int) ->
             if seqs[-1] >= end:
                 break
     return seqs
-
-
-async def make_session(database: Database) -> str:
-    session_id, now = new_id("ses"), utc_now()
-    async with database.unit_of_work() as work:
-        row = SessionRow(
-            id=session_id, project="/p", title="", owner="o", settings={}, epoch="e", created_at=now, updated_at=now
-        )
-        work.sessions.add(row)
-        await work.commit()
-    return session_id
 
 
 @pytest.fixture

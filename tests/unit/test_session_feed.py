@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from databases import make_session
 from vgproject.broker.base import Listener, TextKey, text_key
 from vgproject.broker.in_process import InProcessBroker
 from vgproject.config import Limits
 from vgproject.errors import ForbiddenError, VgprojectError
 from vgproject.event_log import EventLog, EventLogSettings, LogCursor, NewEvent, open_event_log
 from vgproject.follower import Deltas
-from vgproject.models.tables import SessionRow
 from vgproject.outbox import Outbox
 from vgproject.repositories.database_url import sqlite_file
 from vgproject.repositories.unit_of_work import Database
@@ -44,17 +44,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await database.upgrade()
     yield database
     await database.close()
-
-
-async def make_session(database: Database) -> str:
-    session_id, now = new_id("ses"), utc_now()
-    async with database.unit_of_work() as work:
-        row = SessionRow(
-            id=session_id, project="/p", title="", owner="o", settings={}, epoch="e", created_at=now, updated_at=now
-        )
-        work.sessions.add(row)
-        await work.commit()
-    return session_id
 
 
 class CountingBroker(InProcessBroker):

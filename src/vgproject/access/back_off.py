@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 LONGEST_SECONDS = 60.0
 FORGET_SECONDS = 600.0
 MOST = 10_000
-"""Addresses, and tokens, that are remembered; the oldest are forgotten."""
+"""What is remembered of one kind: addresses, or tokens."""
 
 
 @dataclass
@@ -56,13 +56,14 @@ class BackOff:
         if record is None or record.last_at + FORGET_SECONDS < now:
             record = Record()
         record.wrong, record.last_at = record.wrong + 1, now
-        _remember(self._records, network, record)
+        remember(self._records, network, record)
 
     def note_right(self, token: str) -> None:
-        _remember(self._right, _digest(token), None)
+        remember(self._right, _digest(token), None)
 
 
-def _remember(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+def remember(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+    """As the newest; what was remembered the longest ago goes where there is too much."""
     memory[key] = value
     memory.move_to_end(key)
     if len(memory) > MOST:
