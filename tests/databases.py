@@ -1,4 +1,7 @@
-"""The two kinds of database, real ones: a file, and a PostgreSQL server of the tests' own."""
+"""The two kinds of database, real ones: a file, and a PostgreSQL server of the tests' own.
+
+Their tables are made by the migrations once, and copied: that saves each test a third of a second.
+"""
 
 import os
 import shutil
@@ -7,14 +10,17 @@ import subprocess
 import tempfile
 import time
 import uuid
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 
+from vgproject.migrations.upgrade import upgrade
 from vgproject.models.tables import SessionRow
-from vgproject.repositories.database_url import DatabaseUrl, parse_database_url
+from vgproject.repositories.database_url import DatabaseUrl, parse_database_url, sqlite_file
 from vgproject.repositories.unit_of_work import Database
 from vgproject.utils.clock import utc_now
 from vgproject.utils.ids import new_id
@@ -28,6 +34,7 @@ class Postgres:
     """A server without durability, in a directory that is deleted at its end."""
 
     def __init__(self) -> None:
+        self._tables: str | None = None
         self._home = Path(tempfile.mkdtemp(prefix="vgproject-postgres-"))
         self._user = NOBODY if os.geteuid() == 0 else None
         if self._user:
@@ -84,11 +91,43 @@ class Postgres:
     def _url(self, name: str) -> str:
         return f"postgresql://vgproject:secret@127.0.0.1:{self._port}/{name}"
 
-    def create_database(self) -> DatabaseUrl:
+    def create_database(self, template: str = "template1") -> DatabaseUrl:
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return parse_database_url(self._url(name))
+
+    def create_tables(self) -> DatabaseUrl:
+        """A database that has them, with nothing in them."""
+        if self._tables is None:
+            url = self.create_database()
+            _make_tables(url.for_sqlalchemy)
+            self._tables = url.url.database
+        assert self._tables
+        return self.create_database(self._tables)
+
+
+def _make_tables(url: sa.URL | str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        upgrade(connection)
+    engine.dispose()
+
+
+@cache
+def _sqlite_tables() -> bytes:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "vgproject.db"
+        _make_tables(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def put_tables(path: Path) -> DatabaseUrl:
+    """Where there is no database yet, one that has all tables, with nothing in them."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_bytes(_sqlite_tables())
+    return sqlite_file(path)
 
 
 async def make_session(database: Database) -> str:

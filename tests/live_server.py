@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
+from databases import put_tables
 from sample import make_project, script, write_script
 from vgproject.config import load_config
 from vgproject.enhanced_server import EnhancedRAServer
@@ -49,6 +50,8 @@ async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str
         "memory": {"embeddings": "none"},
         **options,
     }
+    if "database_url" not in options:
+        put_tables(given_options["home"] / "vgproject.db")
     server = EnhancedRAServer(load_config(given_options, {"PATH": "/usr/local/bin:/usr/bin:/bin"}))
     async with serving(server) as url:
         yield url, server

@@ -6,14 +6,15 @@ import pty
 import select
 import signal
 import struct
-import subprocess
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyte
+
+from programs import Program
 
 LIMIT_SECONDS = 60
 
@@ -21,7 +22,7 @@ LIMIT_SECONDS = 60
 class Terminal:
     """``shown`` is what its user sees, with all that was scrolled away."""
 
-    def __init__(self, program: "subprocess.Popen[bytes]", master: int, columns: int, rows: int) -> None:
+    def __init__(self, program: Program, master: int, columns: int, rows: int) -> None:
         self.program = program
         self._master = master
         self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=0.5)
@@ -88,14 +89,12 @@ class Terminal:
 
 @contextmanager
 def open_terminal(
-    words: list[str], *, cwd: Path, environment: Mapping[str, str], columns: int = 100, rows: int = 40
+    words: Sequence[str], *, cwd: Path, environment: Mapping[str, str], columns: int = 100, rows: int = 40
 ) -> Iterator[Terminal]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     environment = {"TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
-    program = subprocess.Popen(
-        words, cwd=cwd, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-    )
+    program = Program(*words, cwd=cwd, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     os.close(slave)
     try:
         yield Terminal(program, master, columns, rows)

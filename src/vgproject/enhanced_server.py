@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from vgproject import __version__
 from vgproject.access.back_off import BackOff
@@ -70,16 +71,15 @@ class EnhancedRAServer:
             page.router,
         ):
             self.app.include_router(router)
-        # FastAPI's own would keep 10 KB more for each connection.
         self._websocket_route = WebSocketRoute("/v1/ws", self._websocket)
         self.app.router.routes.append(self._websocket_route)
         answer_with_problems(self.app)
         self.app.add_middleware(BodyLimit, max_bytes=self._config.limits.body_bytes)
         hosts = (self._config.host, *self._config.allowed_hosts)
-        self.app.add_middleware(HostAndOriginCheck, hosts=hosts, origins=self._config.allowed_origins)
-        secured = SecurityHeaders(self.app, speaks_tls=self._config.tls_cert is not None)
+        checked = HostAndOriginCheck(self._dispatch, hosts=hosts, origins=self._config.allowed_origins)
+        secured = SecurityHeaders(checked, speaks_tls=self._config.tls_cert is not None)
         self.asgi = Visits(secured, self._metrics.count_visit)
-        """The application with what is also on the answer to a mistake of ours."""
+        """The application behind its guards: what is to be served."""
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -107,6 +107,13 @@ class EnhancedRAServer:
             async with run_watchdog(config.limits, parts, observe=metrics.count_loop_delay) as app.state.watchdog:
                 yield
             self.authenticator.close()
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket goes straight to its route: the layers before it would keep 7 KB of each connection."""
+        if scope["type"] == "websocket" and scope["path"] == self._websocket_route.path:
+            await self._websocket(WebSocket(scope, receive, send))
+        else:
+            await self.app(scope, receive, send)
 
     async def _websocket(self, websocket: WebSocket) -> None:
         assert self._manager is not None

@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import Any
 
 import pytest
 
+from programs import Program, run_program
 from sample import call, make_project, script, write_script
 from small_disk import small_disk
-
-VGPROJECT = [sys.executable, "-m", "vgproject.main"]
 
 
 class Terminal:
@@ -35,25 +33,16 @@ class Terminal:
         }
 
     def run(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*VGPROJECT, *words],
-            cwd=self.project,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
+        return run_program(*words, cwd=self.project, env=self.environment | environment)
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [*VGPROJECT, *words],
+    def start(self, *words: str) -> Program:
+        return Program(
+            *words,
             cwd=self.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
         )
 
     @contextmanager
@@ -207,14 +196,13 @@ def test_an_interrupted_run_ends_with_130_and_attach_goes_on_with_it(terminal: T
     content["phases"]["planning"][0] |= {"text": "I think about it. " * 6, "token_delay_ms": 100}
     model = write_script(tmp_path, content)
     words = ["run", "Mend add", "--yes", "--json", "--model", model]
-    running = subprocess.Popen(
-        [*VGPROJECT, *words],
+    running = Program(
+        *words,
         cwd=terminal.project,
         env=terminal.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert running.stdout is not None
     assert running.stderr is not None
@@ -247,14 +235,13 @@ def test_a_question_goes_to_the_terminal_not_into_a_pipe_and_can_be_left_at_once
     content["phases"]["implementation"][1] = {"tool_calls": [call("run_command", command="python3 -c 'pass'")]}
     words = ["run", "Mend add", "--approvals", "untrusted", "--json", "--model", write_script(tmp_path, content)]
     with (
-        subprocess.Popen(
-            [*VGPROJECT, *words],
+        Program(
+            *words,
             cwd=terminal.project,
             env=terminal.environment,
             stdin=program,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         ) as running,
         os.fdopen(person, "rb+", buffering=0) as screen,
     ):

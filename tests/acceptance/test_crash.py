@@ -20,6 +20,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 import mcp_desk
+from programs import Program
 from sample import TEST_COMMAND, call, make_project, model_calls, script, write_script
 from vgproject.repositories.database_url import DatabaseUrl
 
@@ -31,7 +32,7 @@ MAX_KILLS = 3
 class Server:
     """A server process, and a client of it."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, began: float) -> None:
+    def __init__(self, process: Program, url: str, began: float) -> None:
         self.process = process
         self.url = url
         self.began = began
@@ -83,12 +84,12 @@ def serving(tmp_path: Path, **options: str) -> Iterator[Server]:
     environment = {**os.environ, **homes, "VGPROJECT_TOKEN": TOKEN, "VGPROJECT_MEMORY__EMBEDDINGS": "none"}
     began = time.monotonic()
     with (tmp_path / "server.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vgproject.main", "serve", *flags],
+        process = Program(
+            "serve",
+            *flags,
             env=environment | {"VGPROJECT_TEST_COMMAND": TEST_COMMAND},
             stdout=subprocess.PIPE,
             stderr=log,
-            text=True,
         )
     assert process.stdout is not None
     with process.stdout:

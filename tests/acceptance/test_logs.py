@@ -4,13 +4,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 from websockets.sync.client import connect
 
+from programs import Program
 from sample import TEST_COMMAND, make_project, script, write_script
 
 TOKEN = "a-token-for-tests"
@@ -34,12 +34,12 @@ def test_each_line_names_its_request_session_and_task_and_none_has_a_token_or_co
     log = tmp_path / "server.log"
     with (
         log.open("w") as written,
-        subprocess.Popen(
-            [sys.executable, "-m", "vgproject.main", "serve", *words],
+        Program(
+            "serve",
+            *words,
             env=environ | {"VGPROJECT_TEST_COMMAND": TEST_COMMAND},
             stdout=subprocess.PIPE,
             stderr=written,
-            text=True,
         ) as process,
     ):
         assert process.stdout

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from programs import Program, run_program
 from sample import call, make_project, script, write_script
 from terminals import Terminal, open_terminal
 
 pytestmark = pytest.mark.timeout(300)  # Several programs start in each, which takes long on a busy machine.
-VGPROJECT = [sys.executable, "-m", "vgproject.main"]
 PLAN = {"summary": "Add instead of subtracting.", "steps": [{"id": "1", "title": "Mend add", "files": ["calc.py"]}]}
 HOSTILE = (
     "import sys\n"
@@ -45,15 +45,16 @@ class House:
         }
         self.server = self.serve()
 
-    def serve(self) -> "subprocess.Popen[str]":
-        server = subprocess.Popen(
-            [*VGPROJECT, "serve", "--port", "0"],
+    def serve(self) -> Program:
+        server = Program(
+            "serve",
+            "--port",
+            "0",
             cwd=self.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
         )
         assert server.stdout
         assert "ready at" in server.stdout.readline()
@@ -72,9 +73,7 @@ class House:
         self, *words: str, columns: int = 100, rows: int = 40, **environment: str
     ) -> AbstractContextManager[Terminal]:
         environment = self.environment | environment
-        return open_terminal(
-            [*VGPROJECT, *words], cwd=self.project, environment=environment, columns=columns, rows=rows
-        )
+        return open_terminal(words, cwd=self.project, environment=environment, columns=columns, rows=rows)
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +97,7 @@ def implementation(command: str = "true # not harmless", **delays: Any) -> list[
 
 def session_of(house: House) -> str:
     """The newest."""
-    listed = subprocess.run(
-        [*VGPROJECT, "sessions", "--json"], cwd=house.project, env=house.environment, capture_output=True, text=True
-    )
+    listed = run_program("sessions", "--json", cwd=house.project, env=house.environment)
     return str(json.loads(listed.stdout)[0]["session_id"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from databases import put_tables
 from sample import TEST_COMMAND, call, make_project, model_calls, script, write_script
 from vgproject.access.permissions import Caller
 from vgproject.bootstrap import Services, open_services
@@ -39,6 +40,8 @@ async def services_for(
         "memory": {"embeddings": "none"},
         **options,
     }
+    if "database_url" not in options:
+        put_tables(tmp_path / "home" / "vgproject.db")
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", **(environ or {})}
     async with open_services(load_config(given, environ)) as services:
         yield services

@@ -14,13 +14,14 @@ BUDGET = Idle()
 async def test_an_idle_subscribed_connection_takes_little_memory(tmp_path: Path) -> None:
     with feeding(tmp_path) as server:
         session_id = await server.create_session()
-        first, *others = [Follower(session_id) for _ in range(BUDGET.connections + 1)]
+        first, measured = ([Follower(session_id) for _ in range(count)] for count in (BUDGET.first, BUDGET.connections))
         async with asyncio.timeout(150):
-            await connect_all([first], server.url)
+            await connect_all(first, server.url)
+            await reach_all(first, 1)
             before = server.resident_bytes()
-            await connect_all(others, server.url)
-            await reach_all(others, 1)
+            await connect_all(measured, server.url)
+            await reach_all(measured, 1)
         each = (server.resident_bytes() - before) / BUDGET.connections
-        for follower in (first, *others):
+        for follower in (*first, *measured):
             follower.leave()
     assert each <= BUDGET.bytes_each

@@ -2836,6 +2836,10 @@ export interface UsageUpdatedData {
    * Of this call; none where the model's price is not known.
    */
   cost_usd: number | null;
+  /**
+   * Of which this call's tokens are a part: a longer conversation is compacted before the next call.
+   */
+  context_tokens?: number;
   phase_usage: Usage;
   task_usage: Usage;
   blob?: Blob | null;

@@ -154,13 +154,15 @@ describe("news of sessions", () => {
   type Status = NonNullable<View["tasks"]>[number]["status"];
   const view = (status: View["status"], task: Status) =>
     ({ session_id: "ses_1", title: "T", project: "/p", status, tasks: [{ task_id: "t", status: task }] }) as View;
+  const asking = (id: string) => ({ ...view("needs_you", "running"), waiting_for: [id] });
 
   it("are that one needs somebody, is done or has failed, and nothing else", async () => {
     const { newsOf } = await import("../src/page/notifications");
     const texts = (before: View[], now: View[]) => newsOf(before, now).map(({ text }) => text);
     const running = view("running", "running");
-    expect(texts([running], [view("needs_you", "running")])).toEqual(["It needs you."]);
-    expect(texts([view("needs_you", "running")], [view("needs_you", "running")])).toEqual([]);
+    expect(texts([running], [asking("a")])).toEqual(["It needs you."]);
+    expect(texts([asking("a")], [asking("a")])).toEqual([]);
+    expect(texts([asking("a")], [asking("b")])).toEqual(["It needs you."]);
     expect(texts([running], [view("idle", "completed")])).toEqual(["The task is done."]);
     expect(texts([running], [view("idle", "failed")])).toEqual(["The task failed."]);
     expect(texts([running], [view("idle", "cancelled")])).toEqual([]);

@@ -110,6 +110,23 @@ describe("a task", () => {
     expect(task?.plan?.statuses).toEqual({ "1": "done" });
   });
 
+  it("tells how full its conversation is, not those of its helpers", () => {
+    const { log, frames } = mainJob();
+    const told = (phase: string, input_tokens: number) =>
+      log.add("usage_updated", {
+        phase,
+        model: "m",
+        input_tokens,
+        output_tokens: 100,
+        cost_usd: null,
+        context_tokens: 10_000,
+        phase_usage: {},
+        task_usage: {},
+      });
+    const state = reduce(start(), [...frames, told("planning", 900), told("memory", 5)]);
+    expect(currentTask(state)?.context).toEqual({ used: 1_000, limit: 10_000 });
+  });
+
   it("asks until somebody answers, and a call shows what it was really run with", () => {
     const { log, frames } = mainJob();
     const asked = frames.findIndex((frame) => frame.type === "approval_requested");

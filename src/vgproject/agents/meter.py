@@ -43,8 +43,8 @@ class Meter:
         worked = Usage(seconds=seconds)
         self.task, self._phases[phase] = add_usage(self.task, worked), add_usage(self.phase(phase), worked)
 
-    def count(self, phase: Phase, model: str, call: Usage) -> UsageUpdated:
-        """Add one call; the event that tells of it."""
+    def count(self, phase: Phase, model: str, call: Usage, *, context_tokens: int = 0) -> UsageUpdated:
+        """Add one call; the event that tells of it, and of how long a conversation may be."""
         self._know(phase, call.cost_usd)
         self.task, self._phases[phase] = add_usage(self.task, call), add_usage(self.phase(phase), call)
         return UsageUpdated(
@@ -53,6 +53,7 @@ class Meter:
             input_tokens=call.input_tokens,
             output_tokens=call.output_tokens,
             cost_usd=call.cost_usd,
+            context_tokens=context_tokens,
             phase_usage=self._phases[phase],
             task_usage=self.task,
         )

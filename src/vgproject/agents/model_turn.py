@@ -238,7 +238,9 @@ async def tell(context: PhaseContext, turn: Turn) -> None:
         said.append((Reasoning(message_id=turn.message_id, text=thinking), f"{turn.message_id}/reasoning"))
     if text := turn.response.text:
         said.append((AgentMessage(message_id=turn.message_id, text=text), f"{turn.message_id}/text"))
-    said.append((context.meter.count(context.phase, turn.model, turn.usage), f"{turn.message_id}/usage"))
+    limit = context.phase_settings.context_tokens
+    told = context.meter.count(context.phase, turn.model, turn.usage, context_tokens=limit)
+    said.append((told, f"{turn.message_id}/usage"))
     await context.reporter.send_updates(said)
     context.services.broker.end_message(context.task.session_id, turn.message_id)
 

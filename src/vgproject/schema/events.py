@@ -542,6 +542,8 @@ class UsageUpdated(EventData):
     """Of this call."""
     cost_usd: float | None
     """Of this call; none where the model's price is not known."""
+    context_tokens: int = 0
+    """Of which this call's tokens are a part: a longer conversation is compacted before the next call."""
     phase_usage: Usage
     task_usage: Usage
 

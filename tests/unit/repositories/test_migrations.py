@@ -1,14 +1,18 @@
 """The tables' versions."""
 
+from pathlib import Path
+
+import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from databases import Postgres
 from vgproject.migrations import VERSIONS, newest
 from vgproject.models.tables import UtcDateTime
-from vgproject.repositories.database_url import DatabaseUrl
+from vgproject.repositories.database_url import DatabaseUrl, sqlite_file
 from vgproject.repositories.unit_of_work import Database
 from vgproject.utils.clock import utc_now
 
@@ -30,10 +34,18 @@ def make_first_version(connection: Connection) -> None:
     connection.execute(OLD_SESSION, {"now": utc_now()})
 
 
-async def test_sessions_of_the_first_version_belong_to_who_made_them(database_url: DatabaseUrl) -> None:
-    database = Database(database_url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUrl:
+    if request.param == "sqlite":
+        return sqlite_file(tmp_path / "vgproject.db")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.create_database()
+
+
+async def test_sessions_of_the_first_version_belong_to_who_made_them(empty_database: DatabaseUrl) -> None:
+    database = Database(empty_database)
     try:
-        engine = create_async_engine(database_url.for_sqlalchemy)
+        engine = create_async_engine(empty_database.for_sqlalchemy)
         async with engine.begin() as connection:
             await connection.run_sync(make_first_version)
         await engine.dispose()

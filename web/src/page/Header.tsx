@@ -27,6 +27,7 @@ export function Header({ state, menu }: { state: SessionState; menu: ReactNode }
             </span>
             {task && <Elapsed task={task} />}
             {task?.usage && <Spent task={task} />}
+            {task?.context && isOpen(task) && <Context {...task.context} />}
           </p>
         </div>
         {task && <Controls state={state} task={task} />}
@@ -54,6 +55,23 @@ function Spent({ task }: { task: Task }) {
     <span className="whitespace-nowrap tabular-nums" title={`${usage.requests ?? 0} model calls, ${tokens} tokens`}>
       {cost(usage.cost_usd)}
       {limit ? ` of ${cost(limit)}` : ""} <span className="@max-md:hidden">· {count(tokens)} tokens</span>
+    </span>
+  );
+}
+
+/** How much of what a model is given at a time is taken; beyond it the conversation is compacted. */
+function Context({ used, limit }: { used: number; limit: number }) {
+  const percent = Math.min(100, Math.round((100 * used) / limit));
+  const words = `Context: ${count(used)} of ${count(limit)} tokens`;
+  return (
+    <span className="flex items-center gap-1 whitespace-nowrap tabular-nums @max-lg:hidden" title={words}>
+      <span className="h-1.5 w-10 overflow-hidden rounded-full bg-raised" aria-hidden="true">
+        <span
+          className={`block h-full rounded-full ${percent > 80 ? "bg-warn" : "bg-fill"}`}
+          style={{ width: `${percent}%` }}
+        />
+      </span>
+      <span className="sr-only">Context</span> {percent}%
     </span>
   );
 }

@@ -27,7 +27,8 @@ export function newsOf(before: readonly SessionView[], now: readonly SessionView
 const ENDS: Partial<Record<string, string>> = { completed: "The task is done.", failed: "The task failed." };
 
 function changeOf(before: SessionView, now: SessionView): string | null {
-  if (now.status === "needs_you" && before.status !== "needs_you") return "It needs you.";
+  // An answer and the next question may both lie between two looks.
+  if (now.waiting_for?.some((id) => !before.waiting_for?.includes(id))) return "It needs you.";
   const [was, is] = [before.tasks?.at(-1), now.tasks?.at(-1)];
   const isSame = was?.task_id === is?.task_id && was?.status === is?.status;
   return is && !isSame ? (ENDS[is.status] ?? null) : null;

@@ -3,7 +3,7 @@
  * `live` and `outputs` hold what is not in the log yet, and lose it when it is.
  */
 import type { SessionFrame } from "../connection";
-import type { Delta, Event, FileChange, Snapshot } from "../protocol";
+import type { Delta, Event, FileChange, Snapshot, UsageUpdatedData } from "../protocol";
 import { Draft } from "./draft";
 import { appendText } from "./live_text";
 import {
@@ -285,7 +285,11 @@ function applyEvent(draft: Draft, event: Event): void {
       return draft.changeTask(event.task_id, (task) => withStep(task, event.data.step_id, event.data.status));
 
     case "usage_updated":
-      return draft.changeTask(event.task_id, (task) => ({ ...task, usage: event.data.task_usage }));
+      return draft.changeTask(event.task_id, (task) => ({
+        ...task,
+        usage: event.data.task_usage,
+        context: contextOf(event.data, task) ?? task.context,
+      }));
     case "budget_exceeded":
       draft.ask({ kind: "budget", id: pauseId(event.task_id), ...whose(event), data: event.data });
       return draft.note(event);
@@ -342,6 +346,13 @@ function applyEvent(draft: Draft, event: Event): void {
   }
 }
 
+/** Those that work beside a phase have conversations of their own. */
+function contextOf(told: UsageUpdatedData, task: Task): Task["context"] {
+  const { phase, input_tokens, output_tokens, context_tokens } = told;
+  if (!context_tokens || !task.phases.some(({ name }) => name === phase)) return null;
+  return { used: input_tokens + output_tokens, limit: context_tokens };
+}
+
 function commentOf(event: Extract<Event, { type: "comment_added" }>): Comment {
   const { comment_id: id, content, seq, step_id: stepId } = event.data;
   return {
@@ -370,6 +381,7 @@ function queueTask(draft: Draft, event: Extract<Event, { type: "task_queued" }>)
     progress: null,
     plan: null,
     usage: null,
+    context: null,
     startedAt: null,
     endedAt: null,
     wish: null,

@@ -68,6 +68,8 @@ export interface Task {
   readonly progress: ProgressUpdateData | null;
   readonly plan: PlanState | null;
   readonly usage: Usage | null;
+  /** How long the running phase's conversation is, and may be, in tokens. */
+  readonly context: { readonly used: number; readonly limit: number } | null;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   /** Asked for and not done yet. */
