@@ -47,8 +47,8 @@ async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str
         "approvals": "never",
         "model": options.get("model") or write_script(tmp_path, script()),
         "engine": {"polling_seconds": 0.05},
-        "memory": {"embeddings": "none"},
         **options,
+        "memory": {"embeddings": "none", **options.get("memory", {})},
     }
     if "database_url" not in options:
         put_tables(given_options["home"] / "vgproject.db")

@@ -158,6 +158,7 @@ async def test_the_deadline_of_an_approval_counts_from_the_stored_request_over_a
         "model": write_script(tmp_path, script()),
         "approvals": "untrusted",
         "approval_timeout_seconds": 3600,
+        "memory": {"embeddings": "none"},
     }
     task = TaskInput("ses_1", "tsk_1")
 

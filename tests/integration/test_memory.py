@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from databases import put_tables
 from integration.test_phases import add_session, data_of
 from integration.test_tasks import ENDS, OWNER, services_for, start, wait_for
 from sample import SOURCE, call, make_project, model_calls, script, write_script
@@ -432,7 +433,14 @@ async def parts_for(tmp_path: Path, model: str) -> AsyncIterator[Parts]:
     project = tmp_path / "project"
     if not project.exists():
         make_project(project)
-    options = {"home": tmp_path / "home", "project": project, "model": model, "models": {"memory": model}}
+    options = {
+        "home": tmp_path / "home",
+        "project": project,
+        "model": model,
+        "models": {"memory": model},
+        "memory": {"embeddings": "none"},
+    }
+    put_tables(tmp_path / "home" / "vgproject.db")
     async with asyncio.timeout(100), open_parts(load_config(options, {"PATH": "/usr/bin:/bin"})) as parts:
         yield parts
 

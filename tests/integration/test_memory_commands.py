@@ -341,7 +341,12 @@ class TwoUsers:
 
 @asynccontextmanager
 async def for_users(tmp_path: Path) -> AsyncIterator[str]:
-    options = {"home": tmp_path / "home", "project": make_project(tmp_path / "project"), "token": TOKEN}
+    options = {
+        "home": tmp_path / "home",
+        "project": make_project(tmp_path / "project"),
+        "token": TOKEN,
+        "memory": {"embeddings": "none"},
+    }
     loaded = load_config({**options, "model": write_script(tmp_path, script())}, {"PATH": "/usr/bin:/bin"})
     app = FastAPI()
     async with open_services(loaded) as services:

@@ -82,7 +82,7 @@ async def test_what_a_phase_could_only_fail_on_stops_the_start(
             pass
     assert raised.value.code == code
     assert "evil" not in sys.modules
-    assert not (tmp_path / "home").exists()
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["vgproject.db"], "as it was put there"
 
 
 async def test_a_phase_has_its_own_model_and_tools(tmp_path: Path) -> None:
@@ -253,7 +253,12 @@ class Direct:
 async def test_a_time_out_that_was_told_stays_one_after_a_crash(tmp_path: Path) -> None:
     """The process ends between the phase's failure and the task's end; then the phase would have time enough."""
     project = make_project(tmp_path / "project")
-    options = {"home": tmp_path / "home", "project": project, "model": write_script(tmp_path, script())}
+    options = {
+        "home": tmp_path / "home",
+        "project": project,
+        "model": write_script(tmp_path, script()),
+        "memory": {"embeddings": "none"},
+    }
     endless = {"research": {"strategy": "strategies:Endless", "timeout_seconds": 0.05}}
     quick = {"research": {"strategy": "strategies:QuickResearch"}}
     task, told = TaskInput("ses_1", "tsk_1"), asyncio.Event()

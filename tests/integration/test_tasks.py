@@ -37,8 +37,8 @@ async def services_for(
         "project": project,
         "llm": {"first_delay_seconds": 0},
         "engine": {"polling_seconds": 0.05},
-        "memory": {"embeddings": "none"},
         **options,
+        "memory": {"embeddings": "none", **options.get("memory", {})},
     }
     if "database_url" not in options:
         put_tables(tmp_path / "home" / "vgproject.db")

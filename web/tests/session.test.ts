@@ -4,8 +4,7 @@ import { nameOf } from "../src/page/format";
 import { changedSettings, settingsDraft } from "../src/session/settings";
 import { undoneBy } from "../src/session/undone";
 import { reduce } from "../src/store/reduce";
-import { emptySession } from "../src/store/session";
-import { isWithdrawn } from "../src/timeline/rows";
+import { changedFiles, emptySession, isWithdrawn, type SessionState } from "../src/store/session";
 import { Log } from "./frames";
 
 const CHECKPOINT = { checkpoint_id: "chk", files: ["a.py"] };
@@ -20,6 +19,7 @@ describe("a rewind", () => {
   log.add("agent_message", { message_id: "m1", text: "Done." });
   log.add("task_queued", { content: "Second" }, "tsk_2");
   log.add("file_changed", change("b.py"), "tsk_2");
+  const again = log.add("file_changed", change("a.py"), "tsk_2").seq;
   const second = log.add("checkpoint_created", CHECKPOINT, "tsk_2").seq;
   const rewound = (to: number) => ({
     to_seq: to,
@@ -30,7 +30,7 @@ describe("a rewind", () => {
 
   it("says before what it takes back", () => {
     const state = reduce(emptySession("ses_1"), log.events);
-    expect(undoneBy(state, first)).toEqual({ files: ["b.py"], tasks: ["Second"], messages: 1, calls: 0 });
+    expect(undoneBy(state, first)).toEqual({ files: ["a.py", "b.py"], tasks: ["Second"], messages: 1, calls: 0 });
     expect(undoneBy(state, second)).toEqual({ files: [], tasks: [], messages: 0, calls: 0 });
   });
 
@@ -39,8 +39,14 @@ describe("a rewind", () => {
     const once = reduce(emptySession("ses_1"), log.events);
     expect([isWithdrawn(once, first), isWithdrawn(once, second)]).toEqual([false, true]);
     expect(undoneBy(once, first)).toEqual({ files: [], tasks: [], messages: 0, calls: 0 });
-    const again = reduce(once, [log.add("workspace_rewound", rewound(second), null)]);
-    expect([isWithdrawn(again, first), isWithdrawn(again, second)]).toEqual([false, false]);
+    const back = reduce(once, [log.add("workspace_rewound", rewound(second), null)]);
+    expect([isWithdrawn(back, first), isWithdrawn(back, second)]).toEqual([false, false]);
+    const changed = (state: SessionState) => changedFiles(state).map(({ path, seq }) => [path, seq]);
+    expect(changed(once)).toEqual([["a.py", first - 1]]);
+    expect(changed(back)).toEqual([
+      ["a.py", again],
+      ["b.py", again - 1],
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What a text can be completed to where one writes. */
 import { matching } from "../palette/match";
-import { currentTask, type SessionState } from "../store/session";
+import { changedFiles, currentTask, type SessionState } from "../store/session";
 import { SLASHES } from "./slash";
 
 export interface Completion {
@@ -38,7 +38,8 @@ function commands(state: SessionState, typed: string, text: string, cursor: numb
 /** A path stands in the text as it is, without the sign: so the agent can use it. */
 function files(state: SessionState, typed: string, text: string, cursor: number): Completion[] {
   const begin = cursor - typed.length - 1;
-  const known = namedFiles(state).map((path) => ({ word: path, about: state.files.has(path) ? "changed" : "" }));
+  const changed = new Set(changedFiles(state).map(({ path }) => path));
+  const known = namedFiles(state).map((path) => ({ word: path, about: changed.has(path) ? "changed" : "" }));
   return matching(known, typed).map(({ word, about }) => {
     const put = `${word} `;
     const rest = text.slice(cursor).replace(/^ /, "");

@@ -57,6 +57,9 @@ function sessionActions(client: Client, desk: Desk, session: OpenSession): Actio
     one("fork", "Fork", () => session.dialog({ kind: "fork", seq: null }), { why: edit, about: "copy branch" }),
     one("rename", "Rename", () => session.dialog({ kind: "rename" }), { why: edit, about: "title" }),
     one("share", "Share", () => session.dialog({ kind: "share" }), { about: "members roles" }),
+    one("people", "People", () => session.dialog({ kind: "people" }), {
+      about: "who is here control hand over presence",
+    }),
     one("setup", "Settings of this session", () => session.dialog({ kind: "settings" }), { about: "model approvals" }),
     one("delete", "Delete", () => session.dialog({ kind: "delete" }), {
       why: refusalIn(state.members, me, "manage") ?? open,

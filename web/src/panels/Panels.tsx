@@ -10,7 +10,7 @@ import {
   SquareTerminal,
 } from "lucide-react";
 import { type ComponentType, lazy, Suspense } from "react";
-import type { SessionState } from "../store/session";
+import { changedFiles, type SessionState } from "../store/session";
 import { FilesPanel } from "./FilesPanel";
 import { PlanPanel } from "./PlanPanel";
 import { PANEL_WORDS, type PanelId } from "./panel_words";
@@ -33,7 +33,7 @@ interface Panel {
 
 const LOOKS: Record<PanelId, Panel> = {
   plan: { icon: ListTodo, Content: PlanPanel },
-  changes: { icon: FileDiff, Content: ChangesPanel, count: (state) => state.files.size },
+  changes: { icon: FileDiff, Content: ChangesPanel, count: (state) => changedFiles(state).length },
   terminal: { icon: SquareTerminal, Content: TerminalPanel },
   files: { icon: Files, Content: FilesPanel },
   memory: { icon: Brain, Content: MemoryPanel },

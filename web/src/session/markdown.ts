@@ -2,9 +2,9 @@
 import { capital, cost, duration, lastName, plural } from "../page/format";
 import type { Event } from "../protocol";
 import { reduce } from "../store/reduce";
-import { emptySession, type Item, type SessionState, type Task, type ToolItem } from "../store/session";
+import { emptySession, type Item, isWithdrawn, type SessionState, type Task, type ToolItem } from "../store/session";
 import { noticeOf } from "../timeline/notices";
-import { isWithdrawn, shownItems } from "../timeline/rows";
+import { shownItems } from "../timeline/rows";
 import { lookOf } from "../timeline/tools";
 
 export function asMarkdown(sessionId: string, events: readonly Event[]): string {

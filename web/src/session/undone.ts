@@ -1,6 +1,5 @@
 /** What a rewind takes back. */
-import type { Item, SessionState } from "../store/session";
-import { isWithdrawn } from "../timeline/rows";
+import { changedFiles, type Item, isWithdrawn, type SessionState } from "../store/session";
 
 export interface Undone {
   /** Files that were changed since. */
@@ -14,7 +13,7 @@ export interface Undone {
 
 export function undoneBy(state: SessionState, toSeq: number): Undone {
   const since = state.items.filter((item) => item.seq > toSeq && !isWithdrawn(state, item.seq));
-  const files = [...state.files.values()].filter((file) => file.seq > toSeq && !isWithdrawn(state, file.seq));
+  const files = changedFiles(state).filter((file) => file.seq > toSeq);
   const count = (kind: Item["kind"]) => since.filter((item) => item.kind === kind).length;
   return {
     files: files.map((file) => file.path).sort(),

@@ -468,6 +468,7 @@ function changeFile(draft: Draft, event: Extract<Event, { type: "file_changed" }
   const { path, change, additions, deletions, tool_call_id: callId } = event.data;
   const one: FileChange = { path, change, additions, deletions };
   draft.state.changedSeq = event.seq;
-  draft.files.set(path, { path, change, additions, deletions, seq: event.seq });
+  const before = draft.state.files.get(path) ?? null;
+  draft.files.set(path, { path, change, additions, deletions, seq: event.seq, before });
   if (callId) draft.changeTool(callId, (tool) => ({ ...tool, changes: [...tool.changes, one] }));
 }

@@ -109,6 +109,8 @@ export interface TouchedFile {
   readonly additions: number;
   readonly deletions: number;
   readonly seq: number;
+  /** Its change before this one, which counts where a rewind has taken this one back. */
+  readonly before: TouchedFile | null;
 }
 
 interface Place {
@@ -214,4 +216,18 @@ export function currentTask(state: SessionState): Task | null {
 
 export function isOpen(task: Task | null): boolean {
   return task !== null && (task.status === "queued" || task.status === "running" || task.status === "paused");
+}
+
+/** Whether a rewind has taken it back. */
+export function isWithdrawn(state: SessionState, seq: number): boolean {
+  return state.rewinds.some((rewind) => seq > rewind.after && seq < rewind.until);
+}
+
+/** The files whose change no rewind has taken back, each with its last. */
+export function changedFiles(state: SessionState): TouchedFile[] {
+  return [...state.files.values()].flatMap((last) => {
+    let file: TouchedFile | null = last;
+    while (file && isWithdrawn(state, file.seq)) file = file.before;
+    return file ? [file] : [];
+  });
 }

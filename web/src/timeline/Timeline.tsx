@@ -5,14 +5,14 @@ import type { PanelId } from "../panels/Panels";
 import { Comments } from "../people/Comments";
 import { rowPlace } from "../people/threads";
 import { useClient } from "../store/client";
-import type { SessionState } from "../store/session";
+import { isWithdrawn, type SessionState } from "../store/session";
 import { useStore } from "../store/store";
 import { Card } from "./Card";
 import { FindBar } from "./FindBar";
 import { FoldsProvider } from "./folds";
 import { LiveTail } from "./LiveTail";
 import { Older } from "./Older";
-import { estimateHeight, isWithdrawn, shownItems } from "./rows";
+import { estimateHeight, shownItems } from "./rows";
 import { useFind } from "./useFind";
 
 const NEAR_PX = 48;

@@ -40,8 +40,3 @@ export function estimateHeight(item: Item | undefined): number {
     return 2 * HEIGHTS.tool + LINE * Math.min(MOST_LINES, item.result.split("\n").length);
   return HEIGHTS[item?.kind ?? "event"];
 }
-
-/** Whether a rewind has taken it back. */
-export function isWithdrawn(state: SessionState, seq: number): boolean {
-  return state.rewinds.some((rewind) => seq > rewind.after && seq < rewind.until);
-}
