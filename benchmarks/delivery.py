@@ -75,7 +75,7 @@ async def measure() -> list[Figure]:
             for contestant in contestants:
                 where = {"url": contestant.url, "count": subscribers, **contestant.access}
                 await clients.ask("connect", name=contestant.name, **where)
-            await asyncio.sleep(1)  # The last have subscribed.
+            await asyncio.sleep(1)  # All know who is here.
             for mode in [mode for mode in MODES if mode.subscribers == subscribers]:
                 figures += _compare(mode, await _run_rounds(mode, contestants, clients))
             for contestant in contestants:

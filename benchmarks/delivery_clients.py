@@ -13,12 +13,14 @@ from benchmarks.raw_connection import RawConnection, open_connection
 
 AT_ONCE = 50
 MARK = b'"@'
+JOINED = b'"subscribed"'
 
 
 class Client:
     def __init__(self, ages: list[float]) -> None:
         self.connection: RawConnection
         self.heard = 0
+        self.joined = asyncio.Event()
         self._ages = ages
 
     def on_text(self, text: bytes) -> None:
@@ -26,6 +28,8 @@ class Client:
         if at := text.find(MARK) + 1:
             self.heard += text.count(MARK)
             self._ages.append((time.monotonic_ns() - int(text[at + 1 : text.index(b"@", at + 1)])) / 1e9)
+        elif JOINED in text:
+            self.joined.set()
 
 
 class Crowd:
@@ -41,6 +45,7 @@ class Crowd:
         client.connection = await open_connection(url, token, client.on_text)
         if session_id:
             client.connection.send(orjson.dumps({"type": "subscribe", "session_id": session_id}))
+            await client.joined.wait()
         self.clients.append(client)
 
 

@@ -46,7 +46,6 @@ async def open_server(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[str
         "token": TOKEN,
         "approvals": "never",
         "model": options.get("model") or write_script(tmp_path, script()),
-        "engine": {"polling_seconds": 0.05},
         **options,
         "memory": {"embeddings": "none", **options.get("memory", {})},
     }

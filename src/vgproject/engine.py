@@ -1,13 +1,12 @@
 """Durable execution: tasks wait in a queue, run as workflows of recorded steps, and go on after a crash.
 
 DBOS keeps the workflows in a SQLite file of their own, or in the schema ``dbos`` of a PostgreSQL database. Only this
-module knows it.
+module and `engine_queue` know it.
 """
 
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -15,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
+from dbos import DBOS, DBOSClient, Queue, Serializer, SetEnqueueOptions, SetWorkflowID, _serialization
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vgproject.agents.base import Action, Json, Steps, TaskInput
+from vgproject.engine_queue import QueuePoller
 from vgproject.errors import StorageError, UnavailableError, VgprojectError
 from vgproject.repositories.database_url import DatabaseUrl
 from vgproject.repositories.failures import is_outage, unavailable
@@ -36,8 +36,6 @@ tasks would wait for ever."""
 
 APPLICATION = "vgproject"
 QUEUE = "tasks"
-QUEUE_THREAD = f"queue-worker-{QUEUE}"
-"""DBOS's name for the thread that takes tasks from the queue."""
 
 
 class EngineSettings(BaseModel):
@@ -47,8 +45,8 @@ class EngineSettings(BaseModel):
 
     running_tasks: int = Field(default=20, ge=1)
     """Tasks that run at once in this process; one session runs one at a time."""
-    polling_seconds: float = Field(default=0.25, gt=0)
-    """How often the queue is looked at."""
+    polling_seconds: float = Field(default=2, gt=0)
+    """How often the queue is looked at for tasks of other processes; its own are taken at once."""
     mend_seconds: float = Field(default=5, gt=0)
     """How long after a failure of the database tasks are tried again, until they go on."""
     keep_days: float = Field(default=7, gt=0)
@@ -108,7 +106,7 @@ class Engine:
         self._draining = asyncio.Event()
         self._in_steps = 0
         self._keepers: list[asyncio.Task[None]] = []
-        self._has_polled = False
+        self._poller = QueuePoller()
 
         async def execute(session_id: str, task_id: str, attempt: int, from_phase: str | None) -> None:
             await self._execute(TaskInput(session_id, task_id, attempt, from_phase))
@@ -118,7 +116,7 @@ class Engine:
     async def launch(self) -> None:
         """Begin to run tasks, with those that an earlier process left unfinished. Raises `StorageError`."""
         _serialization.DBOSDefaultSerializer = _NoPickle()
-        DBOS(
+        dbos = DBOS(
             config={
                 "name": APPLICATION,
                 "system_database_url": self._url.for_driver,
@@ -134,8 +132,10 @@ class Engine:
             }
         )
         with _outages_told():
-            await asyncio.to_thread(_keep_queue, self._url, self._settings)
+            queue = await asyncio.to_thread(_keep_queue, self._url, self._settings)
+            DBOS.listen_queues([])
             DBOS.launch()
+        self._poller.start(dbos, queue)
         self._keepers = [
             asyncio.create_task(self._forget_daily(), name="engine retention"),
             asyncio.create_task(self._mend_always(), name="engine mending"),
@@ -186,6 +186,7 @@ class Engine:
             await DBOS.enqueue_workflow_async(
                 QUEUE, self._workflow, task.session_id, task.task_id, task.attempt, task.from_phase
             )
+        self._poller.look()
 
     async def cancel_queued(self, task: TaskInput) -> None:
         """Take a task that has not begun, and whose end is in the log, out of the queue."""
@@ -224,10 +225,7 @@ class Engine:
             raise UnavailableError(sentence, code="queue_unavailable") from error
 
     def is_polling(self) -> bool:
-        """False once nothing looks at the queue any more; DBOS itself makes a new thread for one that has ended."""
-        there = any(thread.name == QUEUE_THREAD for thread in threading.enumerate())
-        self._has_polled = self._has_polled or there
-        return there or not self._has_polled
+        return self._poller.is_polling()
 
     def is_kept(self) -> bool:
         """False once what mends and tidies the queue has ended."""
@@ -238,11 +236,15 @@ class Engine:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await self.drain(0)
+        await asyncio.to_thread(self._poller.stop)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # DBOS leaves its own executor, now shut, as the loop's.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     async def _execute(self, task: TaskInput) -> None:
+        if workflow := asyncio.current_task():
+            # Once its end is recorded, the next of its session can begin.
+            workflow.add_done_callback(lambda _: self._poller.look())
         running = asyncio.ensure_future(self._run_task(task, DurableSteps(self)))
         self._running[task.key] = running
         try:
@@ -293,6 +295,7 @@ class Engine:
             )
             for workflow in pending:
                 await DBOS.resume_workflow_async(workflow.workflow_id, queue_name=QUEUE)
+        self._poller.look()
 
     async def run_step(self, action: Action) -> Json:
         """What a step returns or how it failed, both as JSON without secrets, because it is stored.
@@ -355,18 +358,15 @@ def _outages_told() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def _keep_queue(url: DatabaseUrl, settings: EngineSettings) -> None:
-    """DBOS looks for queues when it is launched, then once a second: one made later keeps the first task waiting.
-
-    An older program that starts beside a newer one leaves the queue's limits as they are.
-    """
+def _keep_queue(url: DatabaseUrl, settings: EngineSettings) -> Queue:
+    """An older program that starts beside a newer one leaves the queue's limits as they are."""
     DBOS.migrate(url.for_driver)
     client = DBOSClient(
         system_database_url=url.for_driver, application_name=APPLICATION, lazy=True, retry_connection_errors=False
     )
     try:
         newest_first = [version["version_name"] for version in client.list_application_versions()]
-        client.register_queue(
+        return client.register_queue(
             QUEUE,
             partition_concurrency=1,
             worker_concurrency=settings.running_tasks,

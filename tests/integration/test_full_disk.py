@@ -16,7 +16,7 @@ async def test_a_full_disk_refuses_what_it_cannot_store_and_all_goes_on_once_the
     slow = script()
     for reply in slow["phases"]["planning"]:
         reply |= {"text": "I think about it. " * 8, "token_delay_ms": 30}
-    options = {"model": write_script(tmp_path, slow), "engine": {"polling_seconds": 0.05, "mend_seconds": 0.1}}
+    options = {"model": write_script(tmp_path, slow), "engine": {"mend_seconds": 0.1}}
     with small_disk(tmp_path / "home", megabytes=16) as disk:
         async with (
             running_server(tmp_path, **options) as url,

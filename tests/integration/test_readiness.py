@@ -52,7 +52,7 @@ async def test_a_database_server_that_stops_is_told_and_its_tasks_go_on_when_it_
         options = {
             "database_url": postgres.create_database().for_driver,
             "model": write_script(tmp_path, slow),
-            "engine": {"polling_seconds": 0.05, "mend_seconds": 0.1},
+            "engine": {"mend_seconds": 0.1},
         }
         async with (
             running_server(tmp_path, **options) as url,

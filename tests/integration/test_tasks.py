@@ -36,7 +36,6 @@ async def services_for(
         "home": tmp_path / "home",
         "project": project,
         "llm": {"first_delay_seconds": 0},
-        "engine": {"polling_seconds": 0.05},
         **options,
         "memory": {"embeddings": "none", **options.get("memory", {})},
     }

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import pickle
-import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -12,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from databases import Postgres
 from small_disk import small_disk
@@ -28,30 +26,12 @@ Work = Callable[[TaskInput, Steps], Awaitable[None]]
 @asynccontextmanager
 async def engine_for(place: Path | DatabaseUrl, work: Work) -> AsyncIterator[Engine]:
     url = sqlite_file(place / "engine.db") if isinstance(place, Path) else place
-    engine = Engine(url, EngineSettings(polling_seconds=0.05, mend_seconds=0.1), work)
+    engine = Engine(url, EngineSettings(polling_seconds=3600, mend_seconds=0.1), work)
     await engine.launch()
     try:
         yield engine
     finally:
         await engine.close()
-
-
-async def test_the_queue_is_there_before_queues_are_looked_for(database_url: DatabaseUrl) -> None:
-    """A queue that is missing then is found a second later: nobody's first task waits for that."""
-    touched: list[str] = []
-
-    def note(connection: sa.Connection, cursor: object, statement: str, *_: object) -> None:
-        if match := re.search(r"INSERT INTO\W+(?:\w+\W+)?(queues|application_versions)\b", statement):
-            touched.append(match[1])
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        async with asyncio.timeout(100), engine_for(database_url, _no_work):
-            pass
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    # The version is written by the launch, before it looks.
-    assert touched == ["queues", "application_versions"]
 
 
 async def test_a_changed_limit_is_kept_but_not_that_of_an_older_program(tmp_path: Path) -> None:
@@ -70,6 +50,23 @@ async def test_a_changed_limit_is_kept_but_not_that_of_an_older_program(tmp_path
         columns = "version_id, version_name, version_timestamp, created_at, application_name"
         database.execute(f"INSERT INTO application_versions ({columns}) {newer}")
     assert await kept_with(5) == 4
+
+
+async def test_tasks_of_a_session_begin_one_after_another_and_none_waits_for_a_look(tmp_path: Path) -> None:
+    began: list[str] = []
+    ended = asyncio.Event()
+
+    async def work(task: TaskInput, steps: Steps) -> None:
+        began.append(task.task_id)
+        await steps.run("step", _nothing)
+        if len(began) == 5:
+            ended.set()
+
+    async with asyncio.timeout(100), engine_for(tmp_path, work) as engine:
+        for number in range(5):
+            await engine.submit(TaskInput("ses", f"tsk_{number}"))
+        await ended.wait()
+    assert began == [f"tsk_{number}" for number in range(5)]
 
 
 async def test_a_step_that_ends_during_the_drain_is_recorded_and_not_made_again(tmp_path: Path) -> None:
