@@ -72,6 +72,11 @@ class PlayedServer:
     """How many bytes each file of the page takes."""
     connection: ServerConnection | None = None
     asked_at: asyncio.Queue[float] = field(default_factory=asyncio.Queue)
+    texts: list[str] = field(default_factory=list)
+    """The log as the server has it ready."""
+
+    def hold(self, log: list[dict[str, Any]]) -> None:
+        self.log, self.texts = log, [json.dumps(one) for one in log]
 
     async def talk(self, connection: ServerConnection) -> None:
         self.connection = connection
@@ -81,16 +86,17 @@ class PlayedServer:
                 command = json.loads(message)
                 if command["type"] == "subscribe":
                     self.asked_at.put_nowait(time.perf_counter())
-                    for frames in self._replay(command.get("after") or 0):
-                        await connection.send(json.dumps(frames))
+                    for frame in self._replay(command.get("after") or 0):
+                        await connection.send(frame)
 
-    def _replay(self, after: int) -> list[Any]:
+    def _replay(self, after: int) -> list[str]:
         about = {"session_id": "ses_1", "epoch": "epo_1"}
         first = max(after, len(self.log) - 500 if self.last else 0)
         head = {"type": "subscribed", **about, "recovered": True, "head_seq": len(self.log), "from_seq": first + 1}
         standing = [{"type": "snapshot", "session": about, "standing": self.log[:3]}] if first > after else []
         starts = range(first, len(self.log), EVENTS_PER_FRAME)
-        return [head, *standing, *(self.log[start : start + EVENTS_PER_FRAME] for start in starts)]
+        replayed = [f"[{','.join(self.texts[start : start + EVENTS_PER_FRAME])}]" for start in starts]
+        return [*map(json.dumps, [head, *standing]), *replayed]
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         if request.path == "/v1/ws":
@@ -111,7 +117,8 @@ async def open_browser_page() -> AsyncIterator[tuple[Page, PlayedServer]]:
     played = PlayedServer()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     async with (
-        serve(played.talk, "127.0.0.1", 0, process_request=played.answer) as server,
+        # The real server does not compress either.
+        serve(played.talk, "127.0.0.1", 0, process_request=played.answer, compression=None) as server,
         async_playwright() as playwright,
     ):
         played.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -125,7 +132,8 @@ async def open_browser_page() -> AsyncIterator[tuple[Page, PlayedServer]]:
 
 async def _opened(page: Page, server: PlayedServer, log: list[dict[str, Any]], *, last: bool = False) -> float:
     """From the subscription to the last event on the screen."""
-    server.log, server.last = log, last
+    server.hold(log)
+    server.last = last
     await page.goto(f"{server.url}/sessions/ses_1")
     return await _until_shown(page, server)
 
@@ -163,5 +171,6 @@ async def _caught_up(page: Page, server: PlayedServer) -> float:
     for turn in range(MISSED // EVENTS_PER_TURN):
         server.log += turn_events(len(server.log) + 1, turn)
     server.log[-1] = event("agent_message", len(server.log), message_id="m", text=f"The end of {len(server.log)}.")
+    server.hold(server.log)
     await server.connection.close(4000)
     return await _until_shown(page, server)

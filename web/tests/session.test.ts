@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { placeAfter } from "../src/page/arrows";
 import { nameOf } from "../src/page/format";
+import type { Event } from "../src/protocol";
 import { changedSettings, settingsDraft } from "../src/session/settings";
 import { undoneBy } from "../src/session/undone";
 import { reduce } from "../src/store/reduce";
 import { changedFiles, emptySession, isWithdrawn, type SessionState } from "../src/store/session";
+import { SessionStore } from "../src/store/session_store";
 import { Log } from "./frames";
 
 const CHECKPOINT = { checkpoint_id: "chk", files: ["a.py"] };
@@ -96,4 +98,39 @@ it("goes round by the arrow keys, and to both ends", () => {
   const go = (key: string, at: number) => placeAfter(key, at, 3, keys);
   expect([go("ArrowDown", 2), go("ArrowUp", 0), go("Home", 1), go("End", 0), go("x", 0)]).toEqual([0, 2, 0, 2, null]);
   expect([go("ArrowDown", -1), go("ArrowUp", -1)]).toEqual([0, 2]);
+});
+
+describe("a long log that comes in", () => {
+  it("is shown now and then, and at once when it is whole", () => {
+    const log = new Log();
+    for (let number = 0; number < 5; number += 1) log.add("agent_message", { message_id: `m${number}`, text: "Hm." });
+    const due: (() => void)[] = [];
+    let now = 0;
+    const store = new SessionStore(
+      "ses_1",
+      (flush) => due.push(flush),
+      () => now,
+    );
+    const frame = () => {
+      for (const flush of due.splice(0)) flush();
+    };
+    const [first, second, third, ...rest] = log.events as [Event, Event, Event, ...Event[]];
+    store.take(log.subscribed(0));
+    store.take(first);
+    frame();
+    expect(store.get().seq).toBe(1);
+    store.take(second);
+    frame();
+    expect(store.get().seq).toBe(1);
+    now = 200;
+    frame();
+    expect(store.get().seq).toBe(2);
+    store.take(third);
+    frame();
+    expect(store.get().seq).toBe(2);
+    for (const event of rest) store.take(event);
+    frame();
+    expect(store.get().seq).toBe(5);
+    expect(due).toEqual([]);
+  });
 });

@@ -37,6 +37,12 @@ const MOST_LINES = 16;
 /** In pixels, until the row was drawn once. */
 export function estimateHeight(item: Item | undefined): number {
   if (item?.kind === "tool" && item.tool === "run_command" && item.result !== null)
-    return 2 * HEIGHTS.tool + LINE * Math.min(MOST_LINES, item.result.split("\n").length);
+    return 2 * HEIGHTS.tool + LINE * countLines(item.result);
   return HEIGHTS[item?.kind ?? "event"];
+}
+
+function countLines(text: string): number {
+  let lines = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && lines < MOST_LINES; at = text.indexOf("\n", at + 1)) lines += 1;
+  return lines;
 }
