@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vgproject.access.permissions import Caller, check_project
+from vgproject.access.permissions import Caller, check_project, named_directory
 from vgproject.errors import NotFoundError
 from vgproject.knowledge.care import Caretaker
 from vgproject.knowledge.memory import Edit, Memory
@@ -52,13 +52,15 @@ class MemoryCommands:
     ) -> Namespace:
         """``project`` is what the caller names, ``of_session`` that of a session which the caller may see.
 
-        Raises `ForbiddenError`.
+        Raises `BadInputError` (``no_such_project``) and `ForbiddenError`.
         """
         if scope == "user":
             return of_user(caller.user_id)
-        if project:
-            check_project(Path(project).expanduser(), self._project, caller)
-        return of_project(str(Path(project or of_session or self._project).expanduser().resolve()))
+        if not project:
+            return of_project(str(Path(of_session or self._project).expanduser().resolve()))
+        named = named_directory(project)
+        check_project(named, self._project, caller)
+        return of_project(str(named.resolve()))
 
     # Seeing
 

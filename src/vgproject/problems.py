@@ -63,7 +63,9 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem_response(error.status_code, str(error.detail), code=code_of(error))
+    answer = problem_response(error.status_code, str(error.detail), code=code_of(error))
+    answer.headers.update(error.headers or {})  # Such as which methods there are.
+    return answer
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

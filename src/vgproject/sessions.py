@@ -14,7 +14,7 @@ from vgproject.access.allowances import Allowances
 from vgproject.access.control import Control
 from vgproject.access.members import MemberCommand, Members
 from vgproject.access.open_tasks import OpenTasks
-from vgproject.access.permissions import MANAGE, SEE, Caller, check_project
+from vgproject.access.permissions import MANAGE, SEE, Caller, check_project, named_directory
 from vgproject.agents.approvals import GRANT_TYPES, SessionGrants
 from vgproject.agents.base import TaskInput
 from vgproject.audit import AuditTrail, Entry, about, entry_by
@@ -271,7 +271,7 @@ class SessionService:
         await self._event_log.append(session_id, [event, *then], session=new)
 
     def _project_of(self, command: c.CreateSession) -> Path:
-        return Path(command.project).expanduser() if command.project else self._project
+        return named_directory(command.project) if command.project else self._project
 
     def _check(self, settings: SessionSettings, *, project: Path | None = None) -> None:
         """Raises `VgprojectError` for what could only fail later."""

@@ -1,129 +1,103 @@
-"""Requests made from the OpenAPI document, right and broken, against a real server: each is answered as it is documented."""
+"""Requests that schemathesis makes from the OpenAPI document, right and broken, against a real server: each is answered
+as it is documented."""
 
 import asyncio
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import httpx
 import pytest
+import requests
+import schemathesis
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks
 
-from fuzz import MEMORY, NAMES, NASTY, SESSION, broken, collect, values_for
-from house import bearer, open_house
+from fuzz import collect
+from house import House, bearer, open_house
 from vgproject.config import load_config
 from vgproject.enhanced_server import EnhancedRAServer
 from vgproject.routes.documents import openapi
 
 SECONDS = 20
+EXAMPLES = 4
+"""Of each operation, about half of them broken."""
 NOT_HERE = {"/sign-in", "/sign-out"}
 """Wrong tokens there make the address wait."""
-ODD_NAMES = ("none", "%00", "..", "🙂", "x" * 3_000, "a b", "-1", "*")
-BODIES = (b"", b"null", b"[]", b"{", b"\xff", b'{"a":' * 900 + b"1" + b"}" * 900, b'"\\ud800"', b"1e999", b"NaN")
-Request = tuple[str, str, dict[str, Any]]
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+Case = schemathesis.Case[Any]
+RIGHT, BROKEN = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
 
 
-def requests_for(document: dict[str, Any], template: str, method: str, operation: dict[str, Any]) -> Iterator[Request]:
-    """Method, path and what `httpx` takes beside them."""
-    schemas = document["components"]["schemas"]
-    parameters = operation.get("parameters", [])
-    places = {
-        one["name"]: st.sampled_from([*NAMES.get(one["name"], ["none"]), *ODD_NAMES])
-        for one in parameters
-        if one["in"] == "path"
-    }
-    queries = {
-        one["name"]: st.sampled_from(NAMES[one["name"]])
-        if one["name"] in NAMES
-        else values_for(one["schema"], schemas) | NASTY
-        for one in parameters
-        if one["in"] == "query"
-    }
-    cases = st.tuples(
-        st.fixed_dictionaries(places), st.fixed_dictionaries({}, optional=queries), _bodies(operation, schemas)
-    )
-    for place, query, body in collect(cases, 6):
-        path = template.format(**{name: quote(str(value), safe="%") for name, value in place.items()})
-        sent = {
-            name: str(value)[:2_000].encode(errors="replace").decode()
-            for name, value in query.items()
-            if value is not None
-        }
-        yield (
-            method.upper(),
-            path,
-            {"params": sent, "content": body, "headers": {"Content-Type": "application/json"} if body else {}},
-        )
+def document() -> dict[str, Any]:
+    described: dict[str, Any] = openapi(EnhancedRAServer(load_config({}, {})).app)
+    for path in NOT_HERE:
+        del described["paths"][path]
+    return described
 
 
-def _bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    if "requestBody" not in operation:
-        return st.sampled_from([b"", b"{}"])
-    values = values_for(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
-    return st.one_of(values.map(_encoded), broken(values).map(_encoded), st.sampled_from(BODIES))
+def make_cases() -> list[tuple[Case, bool]]:
+    """With each, whether it names what is there. They are made while nothing else runs."""
+    cases = []
+    for found in schemathesis.openapi.from_dict(document()).get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        made = st.one_of(operation.as_strategy(RIGHT), operation.as_strategy(BROKEN))
+        cases += collect(st.tuples(made, st.booleans()), EXAMPLES)
+    return cases
 
 
-def _encoded(value: Any) -> bytes:
-    return json.dumps(value).encode()
+def ask_all(cases: list[tuple[Case, bool]], url: str, headers: dict[str, str], here: dict[str, str]) -> list[str]:
+    """What was answered otherwise than documented."""
+    wrong = []
+    with requests.Session() as session:
+        for case, is_here in cases:
+            if is_here:
+                case.path_parameters |= {name: here[name] for name in here.keys() & case.path_parameters.keys()}
+            answer = case.call(base_url=url, session=session, headers=headers, timeout=SECONDS)
+            try:
+                case.validate_response(answer, checks=CHECKS)
+            except FailureGroup as failures:
+                wrong.append(f"{case.method} {case.formatted_path[:200]}: {failures} {answer.text[:300]}")
+    return wrong
 
 
-def wrong_with(document: dict[str, Any], template: str, method: str, answer: httpx.Response) -> str:
-    """Why the answer is not as it is documented; empty if it is."""
-    operation = document["paths"][template][method.lower()]
-    if answer.status_code >= 500:
-        return f"status {answer.status_code}"
-    if answer.is_error:
-        is_problem = answer.headers["content-type"] == "application/problem+json"
-        return (
-            ""
-            if is_problem and _fits(document, {"$ref": "#/components/schemas/Problem"}, answer.json())
-            else "no problem document"
-        )
-    documented = operation["responses"].get(str(answer.status_code))
-    if documented is None:
-        return f"status {answer.status_code} is not documented"
-    schema = documented.get("content", {}).get("application/json", {}).get("schema")
-    return (
-        "" if schema is None or not answer.content or _fits(document, schema, answer.json()) else "not as in the schema"
-    )
-
-
-def _fits(document: dict[str, Any], schema: dict[str, Any], value: Any) -> bool:
-    return Draft202012Validator({**schema, "components": document["components"]}).is_valid(value)
+async def ids_in(house: House) -> dict[str, str]:
+    memory = await house.owner.post("/v1/memory", json={"content": "Water is wet."})
+    return {"session_id": await house.session({"editor": "owner"}), "memory_id": memory.json()["memory_id"]}
 
 
 @pytest.mark.parametrize("role", ["owner", "editor"])
 async def test_every_request_right_or_broken_is_answered_as_documented(tmp_path: Path, role: str) -> None:
-    document = openapi(EnhancedRAServer(load_config({"home": tmp_path}, {})).app)
-    made = [
-        (template, request)
-        for template, operations in document["paths"].items()
-        for method, operation in operations.items()
-        if template not in NOT_HERE
-        for request in requests_for(document, template, method, operation)
-    ]
-    wrong = []
-    async with open_house(tmp_path, limits={"wrong_tokens": 10_000}) as house:
-        session_id = await house.session({"editor": "owner"})
-        memory_id = (await house.owner.post("/v1/memory", json={"content": "Water is wet."})).json()["memory_id"]
-        async with httpx.AsyncClient(base_url=house.url, headers=bearer(house.tokens[role]), timeout=SECONDS) as http:
-            for template, (method, path, options) in made:
-                here = path.replace(SESSION, session_id).replace(MEMORY, memory_id)
-                answer = await _send(http, method, here, options)
-                if answer is not None and (why := wrong_with(document, template, method, answer)):
-                    wrong.append((why, method, path[:200], str(options)[:500], answer.text[:300]))
+    limits = {"wrong_tokens": 10_000, "command_burst": 10_000}
+    cases = make_cases()
+    async with open_house(tmp_path, limits=limits) as house:
+        wrong = await asyncio.to_thread(ask_all, cases, house.url, bearer(house.tokens[role]), await ids_in(house))
         assert (await house.owner.post("/v1/memory", json={"content": "It still works."})).status_code == 201
         assert (await house.owner.get("/readyz")).status_code == 200
     assert wrong == []
 
 
-async def _send(http: httpx.AsyncClient, method: str, path: str, options: dict[str, Any]) -> httpx.Response | None:
-    """``None`` for what `httpx` itself does not send."""
-    try:
-        async with asyncio.timeout(SECONDS):
-            return await http.request(method, path, **options)
-    except httpx.InvalidURL:
-        return None
+async def test_a_method_that_a_route_does_not_have_is_told_which_it_has(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        answer = await house.owner.request("TRACE", "/v1/memory/conflicts")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize("project", ["x" * 300, "~nobody-of-this-name/x"])
+async def test_a_directory_that_cannot_be_is_refused(tmp_path: Path, project: str) -> None:
+    async with open_house(tmp_path) as house:
+        made = await house.owner.post("/v1/sessions", json={"project": project})
+        searched = await house.owner.get("/v1/memory", params={"project": project})
+    assert [(answer.status_code, answer.json()["code"]) for answer in (made, searched)] == [
+        (400, "no_such_project"),
+        (400, "no_such_project"),
+    ]

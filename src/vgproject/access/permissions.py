@@ -8,10 +8,11 @@ from typing import Literal, get_args
 from urllib.parse import quote
 
 from vgproject.agents.approvals import STRICTNESS
-from vgproject.errors import ForbiddenError
+from vgproject.errors import BadInputError, ForbiddenError
 from vgproject.schema.access import Role
 from vgproject.schema.base import Actor
 from vgproject.schema.settings import SessionSettings
+from vgproject.utils.text import shorten
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -174,6 +175,18 @@ def role_of(text: str) -> Role:
 
 def may(role: Role, needed: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(needed)
+
+
+def named_directory(given: str) -> Path:
+    """The project that a client names; ``~`` is the server's own home. Raises `BadInputError` (``no_such_project``) for
+    what can be no path here: too long, the home of somebody who is not there, links in a circle."""
+    try:
+        path = Path(given).expanduser()
+        path.resolve()
+        path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInputError(f"{shorten(repr(given), 200)} can be no directory here.", code="no_such_project") from error
+    return path
 
 
 def check_project(project: Path, usual: Path, caller: Caller) -> None:

@@ -42,6 +42,6 @@ def set_up_logging(log_format: str, secrets: SecretMask) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter(secrets) if log_format == "json" else MaskingFormatter(secrets))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # They write whole addresses, and what a query says is nobody's; `visits` has a line for each request.
-    for name in ("httpx", "uvicorn.error"):
+    # Two write whole addresses, and what a query says is nobody's; `visits` has a line for each request.
+    for name in ("alembic", "httpx", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.WARNING)
