@@ -64,14 +64,14 @@ function Context({ used, limit }: { used: number; limit: number }) {
   const percent = Math.min(100, Math.round((100 * used) / limit));
   const words = `Context: ${count(used)} of ${count(limit)} tokens`;
   return (
-    <span className="flex items-center gap-1 whitespace-nowrap tabular-nums @max-lg:hidden" title={words}>
-      <span className="h-1.5 w-10 overflow-hidden rounded-full bg-raised" aria-hidden="true">
+    <span className="flex items-center gap-1 whitespace-nowrap tabular-nums @max-md:hidden" title={words}>
+      <span className="h-1.5 w-10 overflow-hidden rounded-full bg-raised @max-2xl:hidden" aria-hidden="true">
         <span
           className={`block h-full rounded-full ${percent > 80 ? "bg-warn" : "bg-fill"}`}
           style={{ width: `${percent}%` }}
         />
       </span>
-      <span className="sr-only">Context</span> {percent}%
+      {percent}% context
     </span>
   );
 }
