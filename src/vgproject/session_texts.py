@@ -82,12 +82,19 @@ class SessionTexts:
         """The log has the whole of them now."""
         for key in keys:
             self._ended[key] = None
-            self.withdraw(key)
+            self._drop(key)
         while len(self._ended) > MAX_ENDED:
             del self._ended[next(iter(self._ended))]
 
     def withdraw(self, key: TextKey) -> None:
-        """What waits to be told of it is not."""
+        """What waits to be told of it is not. Where the log was behind, the next reply may speak already: it is told from
+        its beginning."""
+        self._drop(key)
+        for text in self.so_far():
+            if text_key(text) == key and not text["offset"]:
+                self.add(text)
+
+    def _drop(self, key: TextKey) -> None:
         self._ends.pop(key, None)
         for group in self._groups.values():
             group.window.drop(key)

@@ -1,5 +1,6 @@
 """A browser on a real server: Debian's Chromium, and windows that note what they were not allowed to do."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,14 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 from live_server import open_server
 from vgproject.enhanced_server import EnhancedRAServer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PLAYWRIGHTS = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache/ms-playwright"))
+CHROMIUM = (
+    shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+    or next(map(str, PLAYWRIGHTS.glob("chromium-*/chrome-linux*/chrome")), None)
+)
+"""The machine's, or the one that Playwright has installed."""
 PATIENCE_MS = 60_000
 """What a browser and a server may take for one thing on a busy machine."""
 DESKTOP = {"width": 1440, "height": 900}

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from benchmarks.fed_process import FedProcess, feeding
 from benchmarks.figures import percentile
 from benchmarks.server import watched_livez
@@ -16,6 +17,7 @@ COUNT = round(BUDGET.per_second * BUDGET.seconds)
 WHOLE = "".join(f"{number:8}" for number in range(COUNT))
 
 
+@pytest.mark.alone
 async def test_the_server_answers_at_once_while_fifty_sessions_speak_two_hundred_deltas_a_second(
     tmp_path: Path,
 ) -> None:

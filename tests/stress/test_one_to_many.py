@@ -4,6 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
 from benchmarks.fed_process import FedProcess, feeding
 
 from stress.budgets import ROUNDS, OneToMany
@@ -12,6 +13,7 @@ from stress.raw_clients import Follower, connect_all, reach_all, stored_log
 BUDGET = OneToMany()
 
 
+@pytest.mark.alone
 async def test_an_event_reaches_each_of_many_clients_once_in_order_and_soon(tmp_path: Path) -> None:
     with feeding(tmp_path) as server:
         session_id = await server.create_session()

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from benchmarks.fed_process import FedProcess, feeding
 from benchmarks.figures import percentile
 
@@ -14,6 +15,7 @@ EVENTS = {"count": 64, "per_second": 100, "size": 32 * 1024}
 """2 MiB in one round: more than the systems of both ends and the server may hold for a client."""
 
 
+@pytest.mark.alone
 async def test_clients_that_stop_reading_cost_a_bounded_memory_and_the_others_no_time(tmp_path: Path) -> None:
     with feeding(tmp_path) as server:
         session_id = await server.create_session()

@@ -342,6 +342,19 @@ async def test_in_any_order_each_client_has_the_log_in_order_and_texts_without_a
     assert asyncio.all_tasks() == before
 
 
+async def test_a_reply_that_speaks_before_the_retry_is_read_from_the_log_is_told(database: Database) -> None:
+    session_id = await make_session(database)
+    async with open_world(database, session_id, ring_bytes=0) as world:
+        client = world.join(0, "all")
+        await world.settle(client)
+        world.say(0, "This broke")
+        await world.settle(client)
+        await world.withdraw(0)
+        world.say(0, "This is another reply.")
+        await world.settle(client)
+        await client.leave()
+
+
 def check(client: Client, log: dict[int, dict[str, Any]]) -> None:
     removed = [index for index, frame in enumerate(client.connection.received) if "removed" in frame]
     if removed:
